@@ -1,0 +1,1 @@
+"""The lark grammars and the table of iptables options: data, opened by package name."""

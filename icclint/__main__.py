@@ -1,0 +1,5 @@
+"""``python -m icclint``."""
+
+from icclint.cli import main
+
+main()

@@ -1,0 +1,280 @@
+"""The command line. Heavy modules are imported by the command that needs them, so that a small check starts fast."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from icclint import __version__
+
+if TYPE_CHECKING:
+    from icclint.capture.read import Capture
+    from icclint.report import Report
+    from icclint.rule import Rule
+
+SEVERITIES = ("high", "medium", "low", "note", "never")
+FORMATS = ("text", "json", "sarif")
+
+OK, FOUND, USAGE, INCOMPLETE, CRASHED = range(5)
+
+EXIT_CODES = """\b
+Exit codes, the highest that applies:
+  0  nothing at or above --fail-on
+  1  findings at or above it
+  2  the command line is wrong, or a rule package does not load
+  3  a path is missing or unreadable; with --strict also a gap or a rule not assessed
+  4  a rule crashed; the report is written, and not complete
+"""
+
+
+class _Commands(click.Group):
+    """Commands in the order in which a user meets them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="icclint %(version)s")
+def main() -> None:
+    """Does the captured firewall of a Docker host do what Docker says?
+
+    icclint reads what `docker network inspect` claims (ICC is off, this network is internal) and what a saved
+    iptables dump really does with packets, and reports each contradiction with the packet that proves it.
+
+    \b
+    On the host, capture at least:
+      mkdir host1
+      iptables-save  > host1/iptables-save.txt
+      ip6tables-save > host1/ip6tables-save.txt
+      docker network inspect $(docker network ls -q) > host1/networks.json
+      docker inspect $(docker ps -aq)                > host1/containers.json
+      sysctl -a                                      > host1/sysctl.txt
+
+    Then, anywhere: icclint check host1
+    """
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("-o", "--output", "outputs", multiple=True, metavar="FORMAT[=FILE]",
+              help="text, json or sarif; to standard output, or to FILE. May be given several times.")  # fmt: skip
+@click.option("--select", metavar="RULE,...", help="Ask these rules only.")
+@click.option("--ignore", metavar="RULE,...", help="Leave these rules out.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="medium", show_default=True,
+              help="The least severity that makes the exit code 1.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="A gap, or a rule that could not be assessed, is exit code 3.")
+@click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(),
+              help="The folder that document names are relative to.  [default: where you are]")  # fmt: skip
+@click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
+              help="Colours in text; auto is on a terminal, unless NO_COLOR is set.")  # fmt: skip
+def check(
+    captures: tuple[str, ...],
+    outputs: tuple[str, ...],
+    select: str | None,
+    ignore: str | None,
+    fail_on: str,
+    strict: bool,
+    root: Path,
+    color: str,
+) -> None:
+    """Report where a captured host breaks what Docker says.
+
+    A CAPTURE is a folder with the outputs of one host, or a folder of such folders; or files; or - for standard input.
+    Documents are told apart by their content, whatever they are called.
+    """
+    targets = [_target(output) for output in outputs or ("text",)]
+    if sum(file is None for _, file in targets) > 1:
+        raise click.UsageError("only one output can go to standard output; give the others a file: -o json=FILE")
+    rules = _chosen(_rules(), select, ignore)
+    read, complete = _captures(captures, root)
+    from icclint.engine import check as run  # noqa: PLC0415
+
+    report = run(read, rules)
+    for form, file in targets:
+        _write(_render(form, report, read, rules), file, _coloured(color, file))
+    sys.exit(_exit_code(report, fail_on, strict, complete))
+
+
+@main.command()
+@click.argument("rule")
+def explain(rule: str) -> None:
+    """Show the page of a RULE: what it detects, why it matters, what to do, and its limits."""
+    found = _named(_rules(), rule)
+    click.echo(f"# {found.id} ({found.severity.value})\n\n{found.page.strip()}")
+
+
+@main.command("rules")
+def list_rules() -> None:
+    """List all rules, the built-in ones and those of other packages."""
+    rules = _rules()
+    width = max(len(rule.id) for rule in rules)
+    for rule in rules:
+        click.echo(f"{rule.id:<{width}}  {rule.severity.value:<6}  {rule.summary}")
+
+
+@main.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--from", "source", required=True, metavar="WHO", help="A container's name, or an address.")
+@click.option("--to", "destination", required=True, metavar="WHO[:PORT]",
+              help="A container's name, or an address, with a port or without ([ADDRESS]:PORT for IPv6).")  # fmt: skip
+@click.option("--network", metavar="NAME", help="The network whose address is meant, where a container has several.")
+@click.option("--in", "in_interface", metavar="INTERFACE", help="Where the packet comes in.")
+@click.option("--out", "out_interface", metavar="INTERFACE", help="Where the packet goes out.")
+@click.option("--proto", default="tcp", show_default=True, metavar="NAME", help="tcp, udp, icmp or a number.")
+@click.option("--sport", type=click.IntRange(0, 65535), default=40000, show_default=True, help="The source port.")
+@click.option("--state", type=click.Choice(("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")), default="NEW",
+              show_default=True, help="What connection tracking says of it.")  # fmt: skip
+@click.option("--family", type=click.Choice(("4", "6")), default="4", show_default=True, help="IPv4 or IPv6.")
+@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
+def trace(
+    captures: tuple[str, ...],
+    source: str,
+    destination: str,
+    network: str | None,
+    in_interface: str | None,
+    out_interface: str | None,
+    proto: str,
+    sport: int,
+    state: str,
+    family: str,
+    output: str,
+) -> None:
+    """Follow one forwarded packet through the tables of a captured host.
+
+    Example: icclint trace host1 --from web2 --to web1:80
+    """
+    from icclint.lower.host import lower_host  # noqa: PLC0415
+    from icclint.trace import Question, QuestionError, answer  # noqa: PLC0415
+
+    read, _ = _captures(captures, Path())
+    if len(read) != 1:
+        raise click.UsageError(f"trace needs the capture of one host, and this is {len(read)}")
+    host, _ = lower_host(read[0].host, read[0].documents)
+    question = Question(
+        source=source,
+        destination=destination,
+        network=network,
+        in_interface=in_interface,
+        out_interface=out_interface,
+        protocol=proto,
+        source_port=sport,
+        state=state,
+        family=int(family),
+    )
+    try:
+        found = answer(host, question)
+    except QuestionError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(found.model_dump_json(indent=2) if output == "json" else "\n".join(found.story()))
+
+
+def _rules() -> tuple[Rule, ...]:
+    from icclint.plugins import RulePackageError, load_rules  # noqa: PLC0415
+
+    try:
+        return load_rules()
+    except RulePackageError as error:
+        _fail(str(error), USAGE)
+
+
+def _chosen(rules: tuple[Rule, ...], select: str | None, ignore: str | None) -> tuple[Rule, ...]:
+    wanted = [_named(rules, name) for name in select.split(",")] if select else list(rules)
+    unwanted = [_named(rules, name) for name in ignore.split(",")] if ignore else []
+    return tuple(rule for rule in rules if rule in wanted and rule not in unwanted)
+
+
+def _named(rules: tuple[Rule, ...], name: str) -> Rule:
+    found = next((rule for rule in rules if rule.id == name.strip()), None)
+    if found is not None:
+        return found
+    import difflib  # noqa: PLC0415
+
+    near = difflib.get_close_matches(name, [rule.id for rule in rules], n=1)
+    raise click.UsageError(f"no rule has the name {name!r}{f'; did you mean {near[0]}?' if near else ''}")
+
+
+def _captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...], bool]:
+    """The captures, and whether every path gave one."""
+    from icclint.capture.read import read_captures  # noqa: PLC0415
+
+    captures, errors = read_captures(paths, root)
+    for error in errors:
+        click.echo(f"icclint: {error}", err=True)
+    if not captures:
+        sys.exit(INCOMPLETE)
+    return captures, not errors
+
+
+def _target(output: str) -> tuple[str, str | None]:
+    form, _, file = output.partition("=")
+    if form not in FORMATS:
+        raise click.UsageError(f"no output format has the name {form!r}; there are {', '.join(FORMATS)}")
+    return form, file or None
+
+
+def _render(form: str, report: Report, captures: Iterable[Capture], rules: tuple[Rule, ...]) -> Iterator[str]:
+    documents = {document.name: document for capture in captures for document, _ in capture.documents}
+    if form == "json":
+        from icclint.output.json import render_json  # noqa: PLC0415
+
+        return render_json(report)
+    if form == "sarif":
+        from icclint.output.sarif import render_sarif  # noqa: PLC0415
+
+        return render_sarif(report, documents, rules)
+    from icclint.output.text import render_text  # noqa: PLC0415
+
+    return render_text(report, documents)
+
+
+def _coloured(color: str, file: str | None) -> bool:
+    if color != "auto":
+        return color == "always"
+    return file is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
+    shown: Callable[[str], str] = str if coloured else click.unstyle
+    text = (f"{shown(line)}\n".encode() for line in lines)
+    if file is None:
+        try:
+            for line in text:
+                sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # The reader has seen enough (`| head`); Python would complain once more while it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    target = Path(file)
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as draft:
+            draft.writelines(text)
+        # Created as 0600 for privacy; a report is an ordinary file.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(draft.name, 0o666 & ~mask)
+        os.replace(draft.name, target)
+    except OSError as error:
+        _fail(f"{file} cannot be written: {error.strerror}", USAGE)
+
+
+def _exit_code(report: Report, fail_on: str, strict: bool, complete: bool) -> int:
+    if report.crashes:
+        return CRASHED
+    unreadable = any(gap.whole and gap.reason.startswith("cannot be read") for gap in report.gaps)
+    if not complete or unreadable or (strict and (report.gaps or report.not_assessed)):
+        return INCOMPLETE
+    loud = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()
+    return FOUND if any(finding.severity in loud for finding in report.findings) else OK
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"icclint: {message}", err=True)
+    sys.exit(code)

@@ -1,0 +1,102 @@
+"""The chains that Docker makes, and the shapes of rules that only Docker writes.
+
+Sources: moby, libnetwork/drivers/bridge/setup_ip_tables_linux.go and link.go, libnetwork/service_linux.go,
+libnetwork/firewall_linux.go, at the releases 1.8 to 29.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from icclint.ir.host import Host
+from icclint.ir.match import Accept, AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch
+from icclint.ir.ruleset import Rule
+
+DOCKER_CHAINS = frozenset(
+    (
+        "DOCKER",
+        "DOCKER-USER",
+        "DOCKER-FORWARD",
+        "DOCKER-CT",
+        "DOCKER-BRIDGE",
+        "DOCKER-INTERNAL",
+        "DOCKER-ISOLATION",
+        "DOCKER-ISOLATION-STAGE-1",
+        "DOCKER-ISOLATION-STAGE-2",
+        "DOCKER-INGRESS",
+    )
+)
+"""Every chain that an engine ever made in the host's own tables."""
+
+ENGINE_CHAINS = DOCKER_CHAINS - {"DOCKER-USER"}
+"""Those whose rules are the engine's alone; DOCKER-USER is the administrator's."""
+
+
+def has_docker_chain(host: Host) -> bool:
+    """Whether any captured table of iptables holds a chain that an engine makes."""
+    return any(
+        chain in DOCKER_CHAINS
+        for ruleset in host.rulesets
+        for table in ruleset.tables.values()
+        for chain in table.chains
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class LinkRule:
+    """One half of what ``docker run --link`` writes on the default bridge while ICC is off.
+
+    ``client`` may connect to ``server`` on ``port``. The half that carries the replies matches the port as the
+    source port, and no connection state at all.
+    """
+
+    client: IPv4Address
+    server: IPv4Address
+    protocol: int
+    port: int
+    reply: bool
+    bridge: str
+    rule: Rule
+
+    @property
+    def pair(self) -> tuple[IPv4Address, IPv4Address, int, int, str]:
+        """What both halves of a link have in common."""
+        return self.client, self.server, self.protocol, self.port, self.bridge
+
+
+def as_link_rule(rule: Rule) -> LinkRule | None:
+    """The link that a rule of chain DOCKER carries out, or None for any other rule.
+
+    The shape is ``-s A/32 -d B/32 -i BRIDGE -o BRIDGE -p PROTO -m PROTO --dport|--sport PORT -j ACCEPT``
+    (moby, libnetwork/drivers/bridge/link.go; pkg/iptables ChainInfo.Link).
+    """
+    if rule.table != "filter" or rule.chain != "DOCKER" or not isinstance(rule.target, Accept):
+        return None
+    if any(match.negated for match in rule.matches):
+        return None
+    addresses = {match.side: match for match in rule.matches if isinstance(match, AddressMatch)}
+    interfaces = {match.side: match for match in rule.matches if isinstance(match, InterfaceMatch)}
+    protocols = [match for match in rule.matches if isinstance(match, ProtocolMatch)]
+    ports = [match for match in rule.matches if isinstance(match, PortMatch)]
+    if len(rule.matches) != 6 or len(addresses) != 2 or len(interfaces) != 2 or not protocols or not ports:
+        return None
+    source, destination = addresses["source"].ranges, addresses["destination"].ranges
+    bridge = interfaces["in"].pattern
+    singles = all(first == last for first, last in (*source, *destination, *ports[0].ranges))
+    if not singles or ports[0].side == "either" or bridge != interfaces["out"].pattern:
+        return None
+    reply = ports[0].side == "source"
+    client, server = IPv4Address(source[0][0]), IPv4Address(destination[0][0])
+    if reply:
+        client, server = server, client
+    return LinkRule(client, server, protocols[0].number, ports[0].ranges[0][0], reply, bridge, rule)
+
+
+def link_rules(host: Host) -> tuple[LinkRule, ...]:
+    """The rules of links in every captured IPv4 ruleset; no engine writes them for IPv6."""
+    chains = (
+        ruleset.tables["filter"].chains.get("DOCKER") for ruleset in host.rulesets_of(4) if "filter" in ruleset.tables
+    )
+    found = (as_link_rule(rule) for chain in chains if chain is not None for rule in chain.rules)
+    return tuple(link for link in found if link is not None)

@@ -1,0 +1,179 @@
+"""Asks every rule of every host, and puts what they say into one report."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from icclint import report as r
+from icclint.capture.read import Capture
+from icclint.finding import Finding, NotAssessed
+from icclint.fingerprint import fingerprint
+from icclint.ir.host import Host
+from icclint.lower.host import lower_host
+from icclint.packets.effect import Effect
+from icclint.packets.packet import PROTOCOL_NAMES, Packet, address_text
+from icclint.packets.verdict import Trace
+from icclint.rule import Rule
+from icclint.source import Gap, Span
+
+
+@dataclass
+class _Draft:
+    """The parts of a report, in the order in which they are found."""
+
+    documents: list[r.ReportedDocument] = field(default_factory=list)
+    findings: list[tuple[tuple[object, ...], r.ReportedFinding]] = field(default_factory=list)
+    not_assessed: list[r.ReportedNotAssessed] = field(default_factory=list)
+    gaps: list[r.ReportedGap] = field(default_factory=list)
+    crashes: list[r.ReportedCrash] = field(default_factory=list)
+
+
+def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
+    """What the rules say of some captures. A rule that fails is a crash in the report; the others still run."""
+    draft = _Draft()
+    for capture in sorted(captures, key=lambda capture: capture.host):
+        _check_capture(capture, rules, draft)
+    return r.Report(
+        documents=tuple(sorted(draft.documents, key=lambda document: document.name)),
+        findings=tuple(_numbered(finding for _, finding in sorted(draft.findings, key=lambda pair: pair[0]))),
+        not_assessed=tuple(draft.not_assessed),
+        gaps=tuple(draft.gaps),
+        crashes=tuple(draft.crashes),
+    )
+
+
+def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> None:
+    host, gaps = lower_host(capture.host, capture.documents)
+    draft.documents += [
+        r.ReportedDocument(
+            name=document.name,
+            kind=kind.value,
+            host=capture.host,
+            sha256=document.sha256,
+            bytes=len(document.content),
+            lines=len(document.lines),
+        )
+        for document, kind in capture.documents
+    ]
+    draft.gaps += [_gap(capture.host, gap) for gap in (*capture.gaps, *gaps)]
+    effect = Effect(host)
+    for rule in rules:
+        _check_rule(host, effect, rule, draft)
+
+
+def _check_rule(host: Host, effect: Effect, rule: Rule, draft: _Draft) -> None:
+    missing = sorted(evidence.value for evidence in rule.needs if not evidence.is_in(host))
+    if missing:
+        reason = f"the capture holds no output of {', '.join(f'`{command}`' for command in missing)}"
+        not_assessed = NotAssessed("host", reason, "; ".join(missing))
+        draft.not_assessed.append(_not_assessed(host, rule, not_assessed))
+        return
+    try:
+        said = list(rule.check(host, effect))
+    except Exception:  # whatever a rule raises must not look like silence
+        error = traceback.format_exc(limit=-3).strip()
+        draft.crashes.append(r.ReportedCrash(rule=rule.id, host=host.name, error=error))
+        return
+    for word in said:
+        if isinstance(word, NotAssessed):
+            draft.not_assessed.append(_not_assessed(host, rule, word))
+        else:
+            finding = _finding(host, rule, word)
+            span = word.primary.span
+            order = (
+                rule.severity.rank,
+                span.document,
+                span.line,
+                span.column,
+                rule.id,
+                word.subject,
+                word.message,
+            )
+            draft.findings.append((order, finding))
+
+
+def _numbered(findings: Iterable[r.ReportedFinding]) -> Iterable[r.ReportedFinding]:
+    """Tells findings with equal fingerprints apart by an ordinal, as code scanning expects of a line's hash."""
+    seen: dict[tuple[str, str], int] = {}
+    for finding in findings:
+        key = (finding.host, finding.fingerprint)
+        seen[key] = seen.get(key, 0) + 1
+        yield finding.model_copy(update={"fingerprint": f"{finding.fingerprint}:{seen[key]}"})
+
+
+def _finding(host: Host, rule: Rule, finding: Finding) -> r.ReportedFinding:
+    return r.ReportedFinding(
+        rule=rule.id,
+        host=host.name,
+        severity=rule.severity.value,
+        confidence="possible" if finding.assumptions else "certain",
+        message=finding.message,
+        subject=finding.subject,
+        location=location(finding.primary.span),
+        label=finding.primary.label,
+        related=tuple(
+            r.RelatedLocation(location=location(place.span), message=place.label) for place in finding.related
+        ),
+        packet=reported_packet(finding.packet) if finding.packet else None,
+        path=path(finding.trace) if finding.trace else (),
+        assumptions=tuple(r.ReportedAssumption(text=a.text, capture_with=a.capture_with) for a in finding.assumptions),
+        remedy=finding.remedy,
+        fingerprint=fingerprint(host, rule.id, finding.subject, finding.key),
+    )
+
+
+def _not_assessed(host: Host, rule: Rule, word: NotAssessed) -> r.ReportedNotAssessed:
+    return r.ReportedNotAssessed(
+        rule=rule.id, host=host.name, subject=word.subject, reason=word.reason, capture_with=word.capture_with
+    )
+
+
+def _gap(host: str, gap: Gap) -> r.ReportedGap:
+    return r.ReportedGap(host=host, location=location(gap.span), text=gap.text, reason=gap.reason, whole=gap.whole)
+
+
+def location(span: Span) -> r.ReportedLocation:
+    """A span as the report states it."""
+    return r.ReportedLocation(
+        document=span.document,
+        line=span.line,
+        column=span.column,
+        end_line=span.end_line,
+        end_column=span.end_column,
+    )
+
+
+def reported_packet(packet: Packet) -> r.ReportedPacket:
+    """A packet as the report states it."""
+    return r.ReportedPacket(
+        family=4 if packet.family == 4 else 6,
+        state=packet.state,
+        protocol=PROTOCOL_NAMES.get(packet.protocol, str(packet.protocol)),
+        source=address_text(packet.source, packet.family),
+        source_port=packet.source_port,
+        destination=address_text(packet.destination, packet.family),
+        destination_port=packet.destination_port,
+        icmp=packet.icmp,
+        in_interface=packet.in_interface,
+        out_interface=packet.out_interface,
+        bridged=packet.bridged,
+        text=packet.describe(),
+    )
+
+
+def path(trace: Trace) -> tuple[r.PathStep, ...]:
+    """The rules and policies on a packet's way that matched it."""
+    return tuple(
+        r.PathStep(
+            location=location(step.span) if step.span else None,
+            table=step.table,
+            chain=step.chain,
+            depth=step.depth,
+            text=step.text,
+            effect=step.effect,
+        )
+        for step in trace.steps
+        if step.matched
+    )

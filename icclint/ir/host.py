@@ -1,0 +1,61 @@
+"""A host at one time: all that one capture tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import SkipValidation
+
+from icclint.ir.base import Frozen
+from icclint.ir.container import Container
+from icclint.ir.network import Network
+from icclint.ir.ruleset import Ruleset
+from icclint.source import Span
+
+
+class Sysctl(Frozen):
+    """One kernel setting with its place."""
+
+    value: str
+    span: Span
+
+
+class NativeTable(Frozen):
+    """A table of nftables that iptables did not make. ``family`` is nftables' word (``inet``, ``ip``, ...)."""
+
+    family: str
+    name: str
+    span: Span
+
+
+class Host(Frozen):
+    """Everything known of a host. What was not captured is None, never empty.
+
+    ``rulesets`` holds one entry for each family and variant of iptables that a dump was found of. ``sysctls`` is
+    None without a sysctl dump; ``all_sysctls`` tells that the dump holds every setting, so that a missing one
+    does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
+    hold rules too. ``native_tables`` are those of nftables itself that a forwarded packet meets.
+    """
+
+    name: str
+    rulesets: tuple[Ruleset, ...]
+    networks: tuple[Network, ...] | None
+    containers: tuple[Container, ...] | None
+    sysctls: Annotated[Mapping[str, Sysctl], SkipValidation] | None
+    all_sysctls: bool
+    native_tables: tuple[NativeTable, ...] | None
+    legacy_warning: Span | None = None
+
+    def rulesets_of(self, family: int) -> tuple[Ruleset, ...]:
+        """The captured rulesets of one family, which all apply."""
+        return tuple(ruleset for ruleset in self.rulesets if ruleset.family == family)
+
+    @property
+    def bridges(self) -> tuple[Network, ...]:
+        """The networks of the bridge driver; empty where no network was captured."""
+        return tuple(network for network in self.networks or () if network.bridge is not None)
+
+    def network_of_bridge(self, bridge: str) -> Network | None:
+        """The network whose interface has that name."""
+        return next((network for network in self.bridges if network.bridge == bridge), None)

@@ -1,0 +1,106 @@
+"""Inspected networks and containers to the typed representation."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_interface, ip_network
+
+from icclint.docker.options import BRIDGE_NAME, DEFAULT_BRIDGE, ENABLE_ICC, parse_bool
+from icclint.ir.container import Container
+from icclint.ir.network import Address, Endpoint, Network, Subnet
+from icclint.parse.inspect import Inspected, InspectedContainer, InspectedNetwork
+from icclint.source import Gap
+
+
+def lower_network(inspected: Inspected[InspectedNetwork]) -> tuple[Network, list[Gap]]:
+    """A network with its endpoints. An address that cannot be read is a gap; the network stays."""
+    value = inspected.value
+    gaps: list[Gap] = []
+    subnets, gateways = _pools(inspected, gaps)
+    is_bridge = value.Driver == "bridge"
+    network = Network(
+        name=value.Name,
+        id=value.Id,
+        driver=value.Driver,
+        scope=value.Scope,
+        internal=value.Internal,
+        ipv6=value.EnableIPv6,
+        bridge=_bridge(value) if is_bridge else None,
+        icc=_icc(value) if is_bridge else None,
+        default_bridge=is_bridge and (parse_bool(value.Options.get(DEFAULT_BRIDGE, "")) or value.Name == "bridge"),
+        options=value.Options,
+        labels=value.Labels,
+        subnets=subnets,
+        gateways=gateways,
+        endpoints=_endpoints(inspected, gaps),
+        spans=dict(inspected.spans()),
+    )
+    return network, gaps
+
+
+def lower_container(inspected: Inspected[InspectedContainer]) -> Container:
+    """A container. A link is written ``/server:/client/alias`` (moby, daemon/links)."""
+    value = inspected.value
+    span = inspected.span("Name") or inspected.span()
+    assert span is not None
+    links = frozenset(link.partition(":")[0].lstrip("/") for link in value.HostConfig.Links)
+    return Container(id=value.Id, name=value.Name.lstrip("/"), links=links, span=span)
+
+
+def _bridge(value: InspectedNetwork) -> str:
+    return value.Options.get(BRIDGE_NAME) or ("docker0" if value.Name == "bridge" else f"br-{value.Id[:12]}")
+
+
+def _icc(value: InspectedNetwork) -> bool:
+    # The engine refuses other texts when it makes a network, so an unreadable one never was in force.
+    return parse_bool(value.Options.get(ENABLE_ICC, "true")) is not False
+
+
+def _pools(inspected: Inspected[InspectedNetwork], gaps: list[Gap]) -> tuple[tuple[Subnet, ...], tuple[Address, ...]]:
+    subnets: list[Subnet] = []
+    gateways: list[Address] = []
+    for index, pool in enumerate(inspected.value.IPAM.Config):
+        for key, text in (("Subnet", pool.Subnet), ("Gateway", pool.Gateway)):
+            if not text:
+                continue
+            try:
+                if key == "Subnet":
+                    subnets.append(ip_network(text, strict=False))
+                else:
+                    # With a prefix length for IPv4 up to 1.12, and for IPv6 up to 28.0.
+                    gateways.append(ip_address(text.partition("/")[0]))
+            except ValueError:
+                _unreadable(inspected, ("IPAM", "Config", index, key), text, gaps)
+    return tuple(subnets), tuple(gateways)
+
+
+def _endpoints(inspected: Inspected[InspectedNetwork], gaps: list[Gap]) -> tuple[Endpoint, ...]:
+    endpoints = []
+    for key, value in inspected.value.Containers.items():
+        addresses: list[Address] = []
+        for field, text in (("IPv4Address", value.IPv4Address), ("IPv6Address", value.IPv6Address)):
+            if not text:
+                continue
+            try:
+                addresses.append(ip_interface(text).ip)
+            except ValueError:
+                _unreadable(inspected, ("Containers", key, field), text, gaps)
+        span = inspected.span("Containers", key, "Name") or inspected.span("Containers", key)
+        assert span is not None
+        endpoints.append(
+            Endpoint(
+                name=value.Name or key[:12],
+                container=key,
+                addresses=tuple(addresses),
+                mac=value.MacAddress or None,
+                span=span,
+            )
+        )
+    return tuple(sorted(endpoints, key=lambda endpoint: (endpoint.name, endpoint.container)))
+
+
+def _unreadable(
+    inspected: Inspected[InspectedNetwork], path: tuple[str | int, ...], text: str, gaps: list[Gap]
+) -> None:
+    span = inspected.span(*path)
+    assert span is not None
+    gaps.append(Gap(span, text, "not an address"))

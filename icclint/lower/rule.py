@@ -1,0 +1,408 @@
+"""One command of a dump to one rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
+
+from icclint.ir import match as ir
+from icclint.ir.ruleset import Rule
+from icclint.lower.options import OptionTable, Support, option_table, plain_keyword
+from icclint.parse.iptables import Command, Option
+from icclint.source import Span
+
+PROTOCOLS = {
+    "icmp": 1, "igmp": 2, "ipencap": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "ipv6-route": 43,
+    "ipv6-frag": 44, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58, "icmp6": 58, "ipv6-nonxt": 59,
+    "ipv6-opts": 60, "ospf": 89, "ipip": 94, "pim": 103, "ipcomp": 108, "vrrp": 112, "l2tp": 115, "sctp": 132,
+    "mobility-header": 135, "ipv6-mh": 135, "udplite": 136, "mptcp": 262,
+}  # fmt: skip
+"""Names that iptables prints for protocol numbers (IANA; /etc/protocols)."""
+
+_ICMP_NAMES: dict[int, dict[str, tuple[int, int | None]]] = {
+    4: {
+        "echo-reply": (0, None), "pong": (0, None), "destination-unreachable": (3, None),
+        "network-unreachable": (3, 0), "host-unreachable": (3, 1), "protocol-unreachable": (3, 2),
+        "port-unreachable": (3, 3), "fragmentation-needed": (3, 4), "source-quench": (4, None),
+        "redirect": (5, None), "echo-request": (8, None), "ping": (8, None), "router-advertisement": (9, None),
+        "router-solicitation": (10, None), "time-exceeded": (11, None), "ttl-exceeded": (11, None),
+        "parameter-problem": (12, None), "timestamp-request": (13, None), "timestamp-reply": (14, None),
+        "address-mask-request": (17, None), "address-mask-reply": (18, None),
+    },
+    6: {
+        "destination-unreachable": (1, None), "packet-too-big": (2, None), "time-exceeded": (3, None),
+        "ttl-exceeded": (3, None), "parameter-problem": (4, None), "echo-request": (128, None), "ping": (128, None),
+        "echo-reply": (129, None), "pong": (129, None), "router-solicitation": (133, None),
+        "router-advertisement": (134, None), "neighbour-solicitation": (135, None),
+        "neighbor-solicitation": (135, None), "neighbour-advertisement": (136, None),
+        "neighbor-advertisement": (136, None), "redirect": (137, None),
+    },
+}  # fmt: skip
+
+_TCP_FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
+_STATES = frozenset(("INVALID", "NEW", "ESTABLISHED", "RELATED", "UNTRACKED", "SNAT", "DNAT"))
+_ADDRESS_TYPES = frozenset(
+    (
+        "UNSPEC",
+        "UNICAST",
+        "LOCAL",
+        "BROADCAST",
+        "ANYCAST",
+        "MULTICAST",
+        "BLACKHOLE",
+        "UNREACHABLE",
+        "PROHIBIT",
+    )
+)
+
+
+@dataclass
+class _Clause:
+    """The options of one owner: the command itself, a match extension, or the target."""
+
+    owner: str
+    head: Option | None = None
+    options: list[Option] = field(default_factory=list)
+
+
+def lower_rule(command: Command, table: str, family: int, number: int) -> Rule:
+    """The rule that a command of a dump makes. What is not understood becomes opaque, never nothing."""
+    common: dict[str, Any] = {
+        "table": table,
+        "chain": command.chain or "",
+        "number": number,
+        "counters": command.counters,
+        "text": command.text,
+        "span": command.span,
+    }
+    if command.kind == "unreadable":
+        doubt = ir.OpaqueMatch(text=command.text, span=command.span, per_packet=False)
+        unread = ir.UnknownTarget(text=command.text, span=command.span)
+        return Rule(matches=(doubt,), target=unread, **common)
+    clauses = _clauses(command)
+    matches: Any = tuple(match for clause in clauses for match in _matches(command, clause, family))
+    target: Any = _target(command, clauses)
+    return Rule(matches=matches, target=target, comment=_comment(clauses), **common)
+
+
+def option_owners(command: Command) -> Iterator[tuple[str, Option]]:
+    """Each option of a command with the row's owner that it falls under."""
+    for clause in _clauses(command):
+        if clause.head is not None:
+            yield "command", clause.head
+        for option in clause.options:
+            yield clause.owner, option
+
+
+def _clauses(command: Command) -> list[_Clause]:
+    known = option_table()
+    general = _Clause("command")
+    clauses = [general]
+    for option in command.options:
+        keyword = plain_keyword(option.keyword)
+        if option.name == "module":
+            clauses.append(_Clause(f"match.{option.values[0]}", option))
+        elif option.name in ("jump", "goto"):
+            clauses.append(_Clause(f"target.{option.values[0]}", option))
+        elif known.support("command", keyword) is not Support.UNRECOGNISED:
+            general.options.append(option)
+        else:
+            _owner(clauses, keyword, known).options.append(option)
+    return clauses
+
+
+def _owner(clauses: list[_Clause], keyword: str, known: OptionTable) -> _Clause:
+    """The clause that an option belongs to: the last one loaded that knows it, as in iptables' own parser."""
+    for clause in reversed(clauses):
+        if known.support(clause.owner, keyword) is not Support.UNRECOGNISED:
+            return clause
+    # `-p tcp` loads the protocol's own match without `-m`.
+    protocol = next((o.values[0] for o in clauses[0].options if o.name == "protocol"), None)
+    name = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6"}.get(protocol or "", protocol)
+    if known.support(f"match.{name}", keyword) is not Support.UNRECOGNISED:
+        clauses.append(_Clause(f"match.{name}"))
+    return clauses[-1]
+
+
+def _matches(command: Command, clause: _Clause, family: int) -> Iterator[ir.Match]:
+    if clause.owner.startswith("target."):
+        return
+    if clause.owner == "command":
+        for option in clause.options:
+            yield from _one_match(command, option, family)
+        return
+    known = option_table()
+    support = {known.support(clause.owner, plain_keyword(option.keyword)) for option in clause.options}
+    if clause.owner not in known.owners:
+        support.add(Support.UNRECOGNISED)
+    if not clause.options and clause.owner not in known.idle_owners:
+        support.add(Support.FREE)
+    if support <= {Support.MODELLED, Support.NO_EFFECT}:
+        for option in clause.options:
+            if known.support(clause.owner, plain_keyword(option.keyword)) is Support.MODELLED:
+                yield from _one_match(command, option, family)
+        return
+    # One option that is not modelled may change the meaning of its neighbours (addrtype --limit-iface-in), so
+    # the whole clause is one unknown.
+    pieces = ([clause.head] if clause.head else []) + clause.options
+    text = " ".join(_text(command, piece) for piece in pieces)
+    # A lone negated option is the opposite of the same option without its `!`, and of nothing else.
+    negated = len(clause.options) == 1 and clause.options[0].negated
+    yield ir.OpaqueMatch(
+        negated=negated,
+        text=text.replace("! ", "", 1) if negated else text,
+        span=_span(command, pieces[0], pieces[-1]),
+        per_packet=support <= {Support.MODELLED, Support.NO_EFFECT, Support.PER_PACKET},
+    )
+
+
+def _one_match(command: Command, option: Option, family: int) -> Iterator[ir.Match]:
+    common: dict[str, Any] = {
+        "negated": option.negated,
+        "text": _text(command, option),
+        "span": _span(command, option, option),
+    }
+    try:
+        if not option.typed:
+            raise ValueError(option.values[0])
+        yield from _modelled(option, family, common)
+    except ValueError:
+        # Negation is part of the text here, so the unknown answer already includes it.
+        yield ir.OpaqueMatch(**(common | {"negated": False}), per_packet=True)
+
+
+def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[ir.Match]:
+    value = option.values[0] if option.values else ""
+    # Names of the grammar's rules, which the models check again.
+    side: Any
+    what: Any
+    match option.name:
+        case "source" | "destination":
+            yield ir.AddressMatch(side=option.name, ranges=(_subnet(value, family),), **common)
+        case "source_range" | "destination_range":
+            side = option.name.removesuffix("_range")
+            first, _, last = value.partition("-")
+            ends = (_address(first, family), _address(last or first, family))
+            yield ir.AddressMatch(side=side, ranges=(_ordered(*ends),), **common)
+        case "in_interface" | "out_interface":
+            side = option.name.removesuffix("_interface")
+            yield ir.InterfaceMatch(side=side, pattern=value, **common)
+        case "protocol":
+            if value not in ("all", "0"):
+                yield ir.ProtocolMatch(number=_protocol(value), **common)
+            elif option.negated:
+                raise ValueError(value)
+        case "source_port" | "destination_port":
+            side = option.name.removesuffix("_port")
+            yield ir.PortMatch(side=side, ranges=(_ports(value),), **common)
+        case "multiport_source" | "multiport_destination" | "multiport_either":
+            side = option.name.removeprefix("multiport_")
+            yield ir.PortMatch(side=side, ranges=tuple(_ports(part) for part in value.split(",")), **common)
+        case "icmp_type":
+            if value != "any":
+                kind, code = _icmp(value, family)
+                yield ir.IcmpMatch(type=kind, code=code, **common)
+            elif option.negated:
+                raise ValueError(value)
+        case "tcp_flags":
+            mask, flags = (_flags(word) for word in option.values)
+            yield ir.TcpFlagsMatch(mask=mask, flags=flags, **common)
+        case "syn":
+            yield ir.TcpFlagsMatch(mask=_flags("FIN,SYN,RST,ACK"), flags=_flags("SYN"), **common)
+        case "state":
+            yield ir.StateMatch(states=_words(value, _STATES), **common)
+        case "source_type" | "destination_type":
+            side = option.name.removesuffix("_type")
+            yield ir.AddressTypeMatch(side=side, types=_words(value, _ADDRESS_TYPES), **common)
+        case "mark":
+            number, mask = _number_and_mask(value)
+            yield ir.MarkMatch(value=number, mask=mask, **common)
+        case "physdev_in" | "physdev_out":
+            what = option.name.removeprefix("physdev_")
+            yield ir.PhysdevMatch(what=what, pattern=value, **common)
+        case "physdev_is_in" | "physdev_is_out" | "physdev_is_bridged":
+            what = option.name.removeprefix("physdev_").replace("_", "-")
+            yield ir.PhysdevMatch(what=what, **common)
+        case "fragment":
+            yield ir.FragmentMatch(**common)
+        case "packet_counters":
+            return
+        case _:
+            raise ValueError(option.name)
+
+
+def _target(command: Command, clauses: list[_Clause]) -> ir.Target:
+    targets = [clause for clause in clauses if clause.head is not None and clause.head.name in ("jump", "goto")]
+    if not targets:
+        strange = any(
+            option_table().support(clause.owner, plain_keyword(option.keyword)) is Support.UNRECOGNISED
+            for clause in clauses
+            for option in clause.options
+        )
+        # An option that we do not know may be the target itself, abbreviated as getopt allows.
+        kind = ir.UnknownTarget if strange else ir.Continue
+        return kind(text="", span=command.span)
+    clause = targets[-1]
+    head = clause.head
+    assert head is not None
+    pieces = [head, *clause.options]
+    common: dict[str, Any] = {
+        "text": " ".join(_text(command, piece) for piece in pieces),
+        "span": _span(command, head, pieces[-1]),
+    }
+    name = head.values[0]
+    if len(targets) > 1:
+        return ir.UnknownTarget(**common)
+    verdict = option_table().verdict(name)
+    if head.name == "goto":
+        return ir.Goto(chain=name, **common)
+    if verdict is None:
+        return ir.UnknownTarget(**common) if clause.options else ir.Jump(chain=name, **common)
+    return _extension(verdict, clause, common)
+
+
+def _extension(verdict: str, clause: _Clause, common: dict[str, Any]) -> ir.Target:
+    keywords = {option.keyword for option in clause.options}
+    match verdict:
+        case "accept":
+            return ir.Accept(**common)
+        case "drop":
+            return ir.Drop(**common)
+        case "reject":
+            return ir.Reject(**common)
+        case "return":
+            return ir.Return(**common)
+        case "continue":
+            return ir.Continue(**common)
+        case "rewrite-source":
+            return ir.Rewrite(of="source", **common)
+        case "rewrite-destination":
+            return ir.Rewrite(of="destination", **common)
+        case "no-track":
+            return ir.NoTrack(**common)
+        case "ct":
+            return ir.NoTrack(**common) if "--notrack" in keywords else ir.Continue(**common)
+        case "connmark":
+            return ir.ForgetMark(**common) if "--restore-mark" in keywords else ir.Continue(**common)
+        case "set-mark":
+            return _set_mark(clause, common)
+        case _:
+            return ir.UnknownTarget(**common)
+
+
+def _set_mark(clause: _Clause, common: dict[str, Any]) -> ir.Target:
+    """The value and mask that libxt_MARK.c gives the kernel for each of its options."""
+    for option in clause.options:
+        if option.name != "set_mark" or not option.typed:
+            continue
+        try:
+            value, mask = _number_and_mask(option.values[0])
+        except ValueError:
+            break
+        match option.keyword:
+            case "--set-mark":
+                mask |= value
+            case "--and-mark":
+                value, mask = 0, ~value & 0xFFFFFFFF
+            case "--or-mark":
+                mask = value
+            case "--xor-mark":
+                mask = 0
+        return ir.SetMark(value=value, mask=mask, **common)
+    return ir.ForgetMark(**common)
+
+
+def _comment(clauses: list[_Clause]) -> str | None:
+    comments = [o.values[0] for clause in clauses for o in clause.options if o.keyword == "--comment"]
+    return " ".join(comments) if comments else None
+
+
+def _text(command: Command, option: Option) -> str:
+    offset = command.span.column
+    return command.text[option.column - offset : option.end_column - offset]
+
+
+def _span(command: Command, first: Option, last: Option) -> Span:
+    where = command.span
+    return Span(where.document, where.line, first.column, where.line, last.end_column)
+
+
+def _address(text: str, family: int) -> int:
+    address: IPv4Address | IPv6Address = ip_address(text)
+    if address.version != family:
+        raise ValueError(text)
+    return int(address)
+
+
+def _subnet(text: str, family: int) -> ir.Range:
+    address, slash, mask = text.partition("/")
+    bits = 32 if family == 4 else 128
+    start = _address(address, family)
+    if not slash:
+        return start, start
+    if mask.isdigit():
+        if int(mask) > bits:
+            raise ValueError(text)
+        host = (1 << (bits - int(mask))) - 1
+    else:
+        host = ~_address(mask, family) & ((1 << bits) - 1)
+        if host & (host + 1):
+            raise ValueError(f"a mask with holes: {text}")
+    return start & ~host, start | host
+
+
+def _ordered(first: int, last: int) -> ir.Range:
+    if first > last:
+        raise ValueError("a range that ends before it starts")
+    return first, last
+
+
+def _ports(text: str) -> ir.Range:
+    first, colon, last = text.partition(":")
+    low = int(first) if first else 0
+    high = (int(last) if last else 65535) if colon else low
+    if not (first or colon) or high > 65535:
+        raise ValueError(text)
+    return _ordered(low, high)
+
+
+def _protocol(text: str) -> int:
+    number = int(text) if text.isdigit() else PROTOCOLS.get(text.lower(), -1)
+    if not 0 < number < 256:
+        raise ValueError(text)
+    return number
+
+
+def _icmp(text: str, family: int) -> tuple[int, int | None]:
+    if text in _ICMP_NAMES[family]:
+        return _ICMP_NAMES[family][text]
+    kind, slash, code = text.partition("/")
+    if not kind.isdigit() or (slash and not code.isdigit()) or int(kind) > 255 or int(code or 0) > 255:
+        raise ValueError(text)
+    return int(kind), int(code) if slash else None
+
+
+def _flags(text: str) -> int:
+    bits = 0
+    for word in text.split(","):
+        if word not in _TCP_FLAGS:
+            raise ValueError(text)
+        bits |= _TCP_FLAGS[word]
+    return bits
+
+
+def _words(text: str, allowed: frozenset[str]) -> frozenset[str]:
+    words = frozenset(text.split(","))
+    if not words <= allowed:
+        raise ValueError(text)
+    return words
+
+
+def _number_and_mask(text: str) -> tuple[int, int]:
+    value, _, mask = text.partition("/")
+    numbers = int(value, 0), int(mask, 0) if mask else 0xFFFFFFFF
+    if max(numbers) > 0xFFFFFFFF:
+        raise ValueError(text)
+    return numbers

@@ -1,0 +1,180 @@
+"""The report for people: code frames over all documents concerned, the packet, its path, and what is not known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import click
+
+from icclint.output.visible import visible
+from icclint.report import (
+    PathStep,
+    Report,
+    ReportedFinding,
+    ReportedGap,
+    ReportedLocation,
+    ReportedNotAssessed,
+)
+from icclint.source import Document
+
+_COLOURS = {"high": "red", "medium": "yellow", "low": "cyan", "note": "blue"}
+_WIDEST_LINE = 160
+_MOST_GAPS = 20
+
+
+def render_text(report: Report, documents: Mapping[str, Document]) -> Iterator[str]:
+    """The report, line by line, with ANSI styles. ``documents`` are those that the report names, by name."""
+    for finding in report.findings:
+        yield from _finding(finding, documents)
+        yield ""
+    yield from _not_assessed(report.not_assessed)
+    yield from _gaps(report.gaps)
+    for crash in report.crashes:
+        yield click.style(f"crash[{crash.rule}]", fg="magenta", bold=True) + f" on {visible(crash.host)}"
+        yield from (f"    {visible(line)}" for line in crash.error.splitlines())
+        yield ""
+    yield from _hosts(report)
+    yield _totals(report)
+
+
+def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Iterator[str]:
+    head = click.style(f"{finding.severity}[{finding.rule}]", fg=_COLOURS[finding.severity], bold=True)
+    doubt = " (possible)" if finding.confidence == "possible" else ""
+    yield f"{head} {click.style(visible(finding.message), bold=True)}{doubt}"
+    places = [(finding.location, finding.label, "-->", "^")]
+    places += [(place.location, place.message, ":::", "-") for place in finding.related]
+    gutter = max(len(str(location.line)) for location, *_ in places)
+    for location, label, arrow, underline in places:
+        yield from _frame(location, label, arrow, underline, gutter, documents)
+    pad = " " * gutter
+    if finding.packet is not None:
+        yield f"{pad} = packet: {visible(finding.packet.text)}"
+    if finding.path:
+        yield f"{pad} = path:"
+        yield from (f"{pad}     {line}" for line in path_lines(finding.path))
+    for assumption in finding.assumptions:
+        tell = f"; `{visible(assumption.capture_with)}` would tell" if assumption.capture_with else ""
+        yield f"{pad} = assuming that {visible(assumption.text)}{tell}"
+    for command in finding.remedy:
+        yield f"{pad} = remedy: {visible(command)}"
+
+
+def _frame(
+    location: ReportedLocation,
+    label: str,
+    arrow: str,
+    underline: str,
+    gutter: int,
+    documents: Mapping[str, Document],
+) -> Iterator[str]:
+    blue = {"fg": "blue", "bold": True}
+    pad = " " * gutter
+    document = documents.get(location.document)
+    yield f"{pad}{click.style(arrow, **blue)} {visible(location.document)}:{location.line}:{location.column}"
+    if document is None or location.line > len(document.lines):
+        yield f"{pad} = {visible(label)}"
+        return
+    line = document.lines[location.line - 1]
+    end = location.end_column if location.end_line == location.line else len(line) + 1
+    shown, start, length = _window(line, location.column - 1, end - 1)
+    yield f"{click.style(f'{location.line:>{gutter}} |', **blue)} {shown}"
+    marks = underline * max(1, length)
+    colour = "red" if underline == "^" else "blue"
+    yield f"{pad} {click.style('|', **blue)} {' ' * start}{click.style(f'{marks} {visible(label)}', fg=colour)}"
+
+
+def _window(line: str, start: int, end: int) -> tuple[str, int, int]:
+    """The part of a line to show, and the place and length of the marks beneath it."""
+    left = max(0, start - 40) if len(line) > _WIDEST_LINE else 0
+    right = min(len(line), left + _WIDEST_LINE)
+    before = ("…" if left else "") + visible(line[left:start])
+    marked = visible(line[start : min(end, right)])
+    after = visible(line[min(end, right) : right]) + ("…" if right < len(line) else "")
+    return before + marked + after, len(before), len(marked)
+
+
+def path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
+    """The rules that a packet met and that matched it, deeper calls further in."""
+    for step in path:
+        # The policies of tables that have nothing against a packet would bury the rule that decides.
+        if step.effect == "ACCEPT" and step.text == "policy ACCEPT" and step.table != "filter":
+            continue
+        table = "" if step.table == "filter" else f"{step.table} "
+        rule = visible(step.text) if step.text.startswith(("-A", "[", "-I")) else f"{step.chain}: {visible(step.text)}"
+        where = (
+            f"  ({visible(step.location.document.rpartition('/')[2])}:{step.location.line})" if step.location else ""
+        )
+        yield f"{'  ' * step.depth}{table}{rule} => {visible(step.effect)}{where}"
+
+
+def _not_assessed(words: tuple[ReportedNotAssessed, ...]) -> Iterator[str]:
+    """What could not be told: one entry for each reason, with the rules that it stands in the way of."""
+    by_reason: dict[tuple[str, str, str, str | None], list[str]] = {}
+    for word in words:
+        by_reason.setdefault((word.host, word.subject, word.reason, word.capture_with), []).append(word.rule)
+    for (host, subject, reason, command), rules in by_reason.items():
+        what = f"{visible(host)}" if subject == "host" else f"{visible(subject)} of {visible(host)}"
+        yield click.style("cannot be told", fg="magenta", bold=True) + f" {what}: {visible(reason)}"
+        yield f"  = rules not assessed: {', '.join(rules)}"
+        if command:
+            yield f"  = capture with: {visible(command)}"
+        yield ""
+
+
+def _gaps(gaps: tuple[ReportedGap, ...]) -> Iterator[str]:
+    for gap in gaps[:_MOST_GAPS]:
+        place = f"{visible(gap.location.document)}:{gap.location.line}:{gap.location.column}"
+        yield f"{click.style('gap', fg='magenta', bold=True)} {place}: {visible(gap.reason)}"
+        if gap.text and gap.text != gap.location.document:
+            cut = gap.text if len(gap.text) <= _WIDEST_LINE else gap.text[:_WIDEST_LINE] + "…"
+            yield f"    {visible(cut)}"
+    if len(gaps) > _MOST_GAPS:
+        yield f"    and {len(gaps) - _MOST_GAPS} more gaps, which -o json lists"
+    if gaps:
+        yield ""
+
+
+def _hosts(report: Report) -> Iterator[str]:
+    """One line for each host, where there is more than one."""
+    hosts = sorted({document.host for document in report.documents})
+    if len(hosts) < 2:
+        return
+    width = max(len(visible(host)) for host in hosts)
+    for host in hosts:
+        yield f"{visible(host):<{width}}  {_word(report, host)}"
+    yield ""
+
+
+def _word(report: Report, host: str) -> str:
+    found = Counter(finding.severity for finding in report.findings if finding.host == host)
+    open_questions = any(word.host == host for word in (*report.not_assessed, *report.crashes))
+    gaps = any(gap.host == host for gap in report.gaps)
+    if found:
+        words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
+        worst = next(severity for severity in _COLOURS if found[severity])
+        return click.style(f"broken: {words}", fg=_COLOURS[worst])
+    if open_questions or gaps:
+        return click.style("cannot be told in full", fg="magenta")
+    return click.style("holds", fg="green")
+
+
+def _totals(report: Report) -> str:
+    found = Counter(finding.severity for finding in report.findings)
+    words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
+    hosts = len({document.host for document in report.documents})
+    unread = sum(document.kind == "not read" for document in report.documents)
+    parts = [
+        f"{_count(len(report.findings), 'finding')}{f' ({words})' if words else ''} on {_count(hosts, 'host')}",
+        f"{_count(len(report.not_assessed), 'question')} not assessed",
+        _count(len(report.gaps), "gap"),
+    ]
+    if report.crashes:
+        parts.append(_count(len(report.crashes), "crash", "crashes"))
+    read = len(report.documents) - unread
+    tail = f" of {len(report.documents)}" if unread else ""
+    return f"{'; '.join(parts)}; {read}{tail} {'documents' if len(report.documents) != 1 else 'document'} read"
+
+
+def _count(number: int, word: str, plural: str = "") -> str:
+    return f"{number} {word if number == 1 else plural or word + 's'}"

@@ -1,0 +1,26 @@
+"""Captured text that is safe to show: what steers a terminal or hides text becomes a visible escape."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+
+
+def visible(text: str) -> str:
+    """The text with control, format and separator characters as ``\\xNN`` or ``\\uNNNN``, and tabs as blanks.
+
+    Format characters include the right-to-left marks, with which a rule can be made to read as another one.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
+
+
+def _shown(character: str) -> str:
+    if character == "\t":
+        return " "
+    if unicodedata.category(character) not in _UNSEEN:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

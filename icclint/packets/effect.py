@@ -1,0 +1,165 @@
+"""What a host's rules do with the packets that a claim of Docker is about.
+
+A claim names networks; here stand the classes of packets that it means, and what becomes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache, cached_property
+from ipaddress import ip_network
+
+from icclint.ir.host import Host
+from icclint.ir.match import InterfaceMatch
+from icclint.ir.network import Network
+from icclint.packets.firewall import Firewall, firewall
+from icclint.packets.knowledge import routed_addresses, subnet_range
+from icclint.packets.packet import ICMP, ICMPV6, SYN, Packet
+from icclint.packets.ranges import Range, RangeSet
+from icclint.packets.sets import Box, Judgement, PacketClass, Share, judge
+from icclint.packets.verdict import Assumption, Trace
+from icclint.packets.walk import walk
+
+_OPENING_ICMP = {4: (8, 13, 15, 17), 6: (128, 139)}
+"""The ICMP types that conntrack lets open a flow: others are INVALID or RELATED, and neighbour discovery is UNTRACKED
+(net/netfilter/nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c)."""
+_ICMP_OF = {4: ICMP, 6: ICMPV6}
+_ICMP_OF_THE_OTHER = {4: ICMPV6, 6: ICMP}
+_LINK_LOCAL = ip_network("fe80::/10")
+_NOT_UNICAST: dict[int, tuple[Range, ...]] = {
+    4: ((0, 0x00FFFFFF), (0x7F000000, 0x7FFFFFFF), (0xE0000000, 0xFFFFFFFF)),
+    6: ((0, 1), (0xFE80 << 112, (0xFEC0 << 112) - 1), (0xFF << 120, (1 << 128) - 1)),
+}
+
+
+class Effect:
+    """The effect of a host's rules on the packets of Docker's claims; each answer is worked out once."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.firewall = cache(self._firewall)
+        self.judge = cache(self._judge)
+
+    def within(self, network: Network, family: int) -> Judgement:
+        """New connections between two containers of a bridge network."""
+        addresses = container_addresses(network, family)
+        return self.judge(
+            PacketClass(
+                family=family,
+                in_interface=network.bridge or "",
+                out_interface=network.bridge or "",
+                bridged=True,
+                box=opening(family, addresses, addresses),
+                favourites=_endpoints(network, family),
+            )
+        )
+
+    def between(self, source: Network, destination: Network, family: int) -> Judgement:
+        """New connections from a container of one bridge network to a container of another, by its own address."""
+        return self.judge(
+            PacketClass(
+                family=family,
+                in_interface=source.bridge or "",
+                out_interface=destination.bridge or "",
+                bridged=False,
+                box=opening(family, routed_addresses(source, family), _targets(destination, family)),
+                favourites=_endpoints(source, family) + _endpoints(destination, family),
+            )
+        )
+
+    def outbound(self, network: Network, interface: str, family: int) -> Judgement:
+        """New connections from a container of a bridge network to addresses beyond an interface of the host."""
+        box = opening(family, routed_addresses(network, family), self._outside_addresses(family))
+        return self.judge(
+            PacketClass(family, network.bridge or "", interface, False, box, favourites=_endpoints(network, family))
+        )
+
+    def inbound(self, interface: str, network: Network, family: int) -> Judgement:
+        """New connections from addresses beyond an interface of the host to a container of a bridge network."""
+        box = opening(family, self._outside_addresses(family), _targets(network, family))
+        return self.judge(
+            PacketClass(family, interface, network.bridge or "", False, box, favourites=_endpoints(network, family))
+        )
+
+    @cached_property
+    def outside_interfaces(self) -> tuple[str, ...]:
+        """Interfaces that lead out of the host: those that rules name, and ``eth0``, which stands for any other."""
+        named = {
+            match.pattern
+            for ruleset in self.host.rulesets
+            for table in ruleset.tables.values()
+            for chain in table.chains.values()
+            for rule in chain.rules
+            for match in rule.matches
+            if isinstance(match, InterfaceMatch) and not match.pattern.endswith("+")
+        }
+        inside = {network.bridge for network in self.host.bridges}
+        return tuple(sorted({name for name in named - inside if not name.startswith(_INSIDE)} | {"eth0"}))
+
+    def trace(self, share: Share) -> Trace:
+        """The way of a share's witness, on which it gets the share's verdict."""
+        return self.walk(share.witness, share.assumptions)
+
+    def walk(self, packet: Packet, assumptions: tuple[Assumption, ...] = ()) -> Trace:
+        """The way of one packet; a bridged frame meets the tables unless the capture says otherwise."""
+        rules = self.firewall(packet.family)
+        switch = rules.bridge_netfilter
+        seen = (switch,) if isinstance(switch, Assumption) and packet.bridged else ()
+        standing = {assumption.key for assumption in (*rules.standing, *seen)}
+        return walk(rules, packet, seen + tuple(a for a in assumptions if a.key not in standing))
+
+    def _firewall(self, family: int) -> Firewall:
+        return firewall(self.host, family)
+
+    def _judge(self, packets: PacketClass) -> Judgement:
+        return judge(self.firewall(packets.family), packets)
+
+    def _outside_addresses(self, family: int) -> RangeSet:
+        everything = RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
+        subnets = [subnet_range(subnet) for network in self.host.bridges for subnet in network.subnets_of(family)]
+        return everything - RangeSet.of(*subnets, *_NOT_UNICAST[family])
+
+
+# Bridges of networks that are gone, docker's own and the containers' ends lead nowhere outside.
+_INSIDE = ("br-", "docker", "veth", "lo")
+
+
+def opening(family: int, sources: RangeSet, destinations: RangeSet) -> Box:
+    """The packets that open a connection, or a flow, between some addresses."""
+    types = _OPENING_ICMP[family]
+    return Box(
+        source=sources,
+        destination=destinations,
+        protocol=RangeSet.of((1, 255)) - RangeSet.single(_ICMP_OF_THE_OTHER[family]),
+        source_port=RangeSet.of((1, 65535)),
+        destination_port=RangeSet.of((1, 65535)),
+        icmp=RangeSet.of(*((kind * 256, kind * 256 + 255) for kind in types)),
+        tcp_flags=RangeSet.single(SYN),
+    )
+
+
+def container_addresses(network: Network, family: int) -> RangeSet:
+    """The addresses that containers of a network can have towards each other, link-local ones included."""
+    found = routed_addresses(network, family)
+    return found | RangeSet.of(subnet_range(_LINK_LOCAL)) if family == 6 else found
+
+
+def _targets(network: Network, family: int) -> RangeSet:
+    """The addresses that somebody elsewhere could want to reach: those in use, and all of them while none is.
+
+    Engines since 28.0 guard each container by rules of its own, written when it starts, so an address that nobody has
+    is less guarded than any container will be.
+    """
+    return RangeSet.single(*_endpoints(network, family)) or routed_addresses(network, family)
+
+
+def families(network: Network) -> Iterator[int]:
+    """The address families in which a network connects its containers."""
+    if network.subnets_of(4) or not network.ipv6:
+        yield 4
+    if network.ipv6:
+        yield 6
+
+
+def _endpoints(network: Network, family: int) -> tuple[int, ...]:
+    return tuple(int(address) for e in network.endpoints if (address := e.address(family)) is not None)

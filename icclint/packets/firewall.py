@@ -1,0 +1,187 @@
+"""A host's tables of one family in the order in which a packet meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import SkipValidation
+
+from icclint.docker.chains import has_docker_chain
+from icclint.ir.base import Frozen
+from icclint.ir.host import Host
+from icclint.ir.ruleset import Chain, Rule, Ruleset, Table
+from icclint.packets.knowledge import local_addresses
+from icclint.packets.ranges import RangeSet
+from icclint.packets.verdict import Assumption, Decision
+
+FORWARDED = (
+    ("raw", "PREROUTING"),
+    ("mangle", "PREROUTING"),
+    ("nat", "PREROUTING"),
+    ("mangle", "FORWARD"),
+    ("filter", "FORWARD"),
+    ("security", "FORWARD"),
+    ("mangle", "POSTROUTING"),
+    ("nat", "POSTROUTING"),
+)
+"""Tables and chains that a forwarded packet meets, by hook and priority (uapi/linux/netfilter_ipv4.h).
+
+A frame that is bridged meets the same ones while br_netfilter calls iptables (net/bridge/br_netfilter_hooks.c).
+"""
+
+_BRIDGE_SWITCH = {4: "net.bridge.bridge-nf-call-iptables", 6: "net.bridge.bridge-nf-call-ip6tables"}
+_TOOL = {4: "iptables", 6: "ip6tables"}
+_NATIVE_FAMILIES = {4: ("ip", "inet", "netdev"), 6: ("ip6", "inet", "netdev")}
+
+
+class Visit(Frozen):
+    """One built-in chain on a packet's way, with the table and the variant of iptables it belongs to."""
+
+    ruleset: Ruleset
+    table: Table
+    hook: str
+
+    @property
+    def chain(self) -> Chain | None:
+        """The built-in chain; None where the dump does not hold it."""
+        return self.table.chains.get(self.hook)
+
+
+class Firewall(Frozen):
+    """All tables that a forwarded packet of one family meets.
+
+    ``captured`` tells whether there is a dump of this family at all; without one nothing can be told.
+    ``visits`` are in order, and every variant of iptables has its say: a packet must pass all of them.
+    ``standing`` are assumptions that every delivery hangs on, since tables were not captured.
+    ``bridge_netfilter`` is the decision that lets every bridged frame pass unseen, an assumption where nothing is
+    known of the switch, and None where bridged frames do meet these tables. ``local`` are addresses of the host's own.
+    """
+
+    family: int
+    captured: bool
+    visits: Annotated[tuple[Visit, ...], SkipValidation]
+    standing: tuple[Assumption, ...]
+    bridge_netfilter: Decision | Assumption | None
+    local: RangeSet
+    interfaces: Annotated[Mapping[str, None], SkipValidation]
+
+    @property
+    def tool(self) -> str:
+        """The command of this family."""
+        return _TOOL[self.family]
+
+
+def firewall(host: Host, family: int) -> Firewall:
+    """The firewall of a host for one family, from all captured rulesets of it."""
+    rulesets = host.rulesets_of(family)
+    return Firewall(
+        family=family,
+        captured=bool(rulesets),
+        visits=tuple(
+            Visit(ruleset=ruleset, table=ruleset.tables[table], hook=hook)
+            for table, hook in FORWARDED
+            for ruleset in rulesets
+            if table in ruleset.tables
+        ),
+        standing=tuple(_standing(host, rulesets, family)),
+        bridge_netfilter=bridge_netfilter(host, family),
+        local=local_addresses(host, family),
+        interfaces=dict.fromkeys(network.bridge for network in host.bridges if network.bridge),
+    )
+
+
+def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterator[Assumption]:
+    for ruleset in rulesets:
+        missing = sorted({table for table, _ in FORWARDED} - {"security"} - ruleset.tables.keys())
+        if ruleset.all_tables or not missing:
+            continue
+        yield Assumption(
+            key=f"tables {family} {ruleset.variant}",
+            holds=True,
+            text=f"the tables {', '.join(missing)} of {_TOOL[family]}, not captured, let the packet pass as it is",
+            capture_with=f"{_TOOL[family]}-save",
+        )
+    for table in host.native_tables or ():
+        if table.family in _NATIVE_FAMILIES[family]:
+            yield Assumption(
+                key=f"nft table {table.family} {table.name}",
+                holds=True,
+                text=f"nftables' own table {table.family} {table.name}, which is not read, lets the packet pass",
+                span=table.span,
+            )
+    if host.native_tables is None and not has_docker_chain(host):
+        # Docker 29 can keep its rules in tables of its own; then those of iptables say nothing (moby, nftabler).
+        yield Assumption(
+            key="nft tables",
+            holds=True,
+            text="iptables holds no chain of Docker's, and no table of nftables' own holds Docker's rules instead",
+            capture_with="nft list ruleset",
+        )
+    variants = {ruleset.variant for ruleset in rulesets}
+    if host.legacy_warning is not None and "legacy" not in variants:
+        yield Assumption(
+            key=f"legacy {family}",
+            holds=True,
+            text=f"the legacy tables of {_TOOL[family]}, which the dump warns of, let the packet pass",
+            span=host.legacy_warning,
+            capture_with=f"{_TOOL[family]}-legacy-save",
+        )
+
+
+def bridge_netfilter(host: Host, family: int) -> Decision | Assumption | None:
+    """Whether bridged frames meet the tables: None if they do, a decision if not, an assumption if unknown.
+
+    The switch exists only while br_netfilter is loaded, so a complete list of settings without it says no
+    (net/bridge/br_netfilter_hooks.c, brnf_table).
+    """
+    name = _BRIDGE_SWITCH[family]
+    setting = host.sysctls.get(name) if host.sysctls is not None else None
+    if setting is not None and setting.value.strip() == "0":
+        return Decision(by="setting", text=f"{name} = 0", span=setting.span)
+    if setting is not None:
+        return None
+    if host.all_sysctls and host.sysctls:
+        place = next(iter(host.sysctls.values())).span
+        return Decision(by="setting", text=f"{name} is absent: br_netfilter is not loaded", span=place)
+    return Assumption(
+        key=name,
+        holds=True,
+        text=f"{name} is 1, so that bridged frames meet {_TOOL[family]}",
+        capture_with=f"sysctl {name}",
+        bridge_netfilter=True,
+    )
+
+
+def absent_chain(firewall: Firewall, visit: Visit, caller: Rule | None = None) -> Decision:
+    """That a packet's way leads into a chain that the dump does not hold: the hook's own, or the one a rule calls."""
+    table = visit.table.name
+    chain = visit.hook if caller is None else getattr(caller.target, "chain", "")
+    return Decision(
+        by="absent",
+        text=f"chain {chain} of table {table} was not captured",
+        span=caller.span if caller else None,
+        rule=caller,
+        capture_with=f"{firewall.tool}{'' if table == 'filter' else f' -t {table}'} -S",
+    )
+
+
+def absent_policy(firewall: Firewall, visit: Visit, chain: Chain) -> Decision:
+    """That a packet falls to a policy that was not captured."""
+    table = "" if visit.table.name == "filter" else f" -t {visit.table.name}"
+    return Decision(
+        by="absent",
+        text=f"the policy of chain {chain.name} of table {visit.table.name} was not captured",
+        span=chain.span,
+        capture_with=f"{firewall.tool}{table} -S",
+    )
+
+
+def not_captured(firewall: Firewall) -> Decision:
+    """That there is no dump of this family."""
+    return Decision(
+        by="absent",
+        text=f"no rules of {firewall.tool} were captured",
+        span=None,
+        capture_with=f"{firewall.tool}-save",
+    )

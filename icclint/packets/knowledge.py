@@ -1,0 +1,43 @@
+"""What the capture tells of addresses."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, IPv6Network
+
+from icclint.ir.host import Host
+from icclint.ir.match import Range
+from icclint.ir.network import Network
+from icclint.packets.ranges import RangeSet
+
+_LOOPBACK: dict[int, Range] = {4: (0x7F000000, 0x7FFFFFFF), 6: (1, 1)}
+
+
+def local_addresses(host: Host, family: int) -> RangeSet:
+    """The addresses that are known to be the host's own: loopback, and the gateways of bridge networks."""
+    gateways = [(int(g), int(g)) for network in host.bridges for g in network.gateways if g.version == family]
+    return RangeSet.of(_LOOPBACK[family], *gateways)
+
+
+def routed_addresses(network: Network, family: int) -> RangeSet:
+    """The addresses that containers of a network can have: its subnets, less gateways and the ends of IPv4 subnets.
+
+    Where the gateway is not stated, the first address is left out too, since it is the one that the engine takes by
+    default (moby, libnetwork/ipam/allocator.go).
+    """
+    endpoints = [int(a) for e in network.endpoints if (a := e.address(family)) is not None]
+    subnets = network.subnets_of(family)
+    if not subnets:
+        return RangeSet.single(*endpoints)
+    taken = [int(gateway) for gateway in network.gateways if gateway.version == family]
+    for subnet in subnets:
+        first, last = subnet_range(subnet)
+        if subnet.num_addresses > 2:
+            taken += [first, last] if subnet.version == 4 else [first]
+            if not any(gateway in subnet for gateway in network.gateways):
+                taken.append(first + 1)
+    return (RangeSet.of(*map(subnet_range, subnets)) - RangeSet.single(*taken)) | RangeSet.single(*endpoints)
+
+
+def subnet_range(subnet: IPv4Network | IPv6Network) -> Range:
+    """The first and the last address of a subnet."""
+    return int(subnet.network_address), int(subnet.broadcast_address)

@@ -1,0 +1,553 @@
+"""Whole classes of packets through the tables at once: what becomes of all of them, some, or none.
+
+A class is a box: for each field the set of its values. Each rule cuts the boxes that reach it in two, what it
+matches and what it does not, so that the boxes at the end hold every packet of the class exactly once for each
+answer to what the capture does not tell. `walk` is the same semantics for one packet, written independently; each is
+the other's test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import cached_property
+
+from icclint.ir import match as ir
+from icclint.ir.ruleset import Chain, Rule
+from icclint.packets.firewall import Firewall, Visit, absent_chain, absent_policy, not_captured
+from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, SYN, TCP, UDP, Packet
+from icclint.packets.ranges import RangeSet
+from icclint.packets.verdict import Assumption, Decision, Verdict, assume_match, decided_by_rule
+
+MOST_STEPS = 2_000_000
+"""How many times a box may meet a rule before the boxes that are left are called unknown."""
+
+ANY_PROTOCOL = RangeSet.of((0, 255))
+ANY_PORT = RangeSet.of((0, 65535))
+ANY_ICMP = RangeSet.of((0, 65535))
+ANY_FLAGS = RangeSet.of((0, 63))
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Sets of packets, field by field.
+
+    Addresses are integers. Ports count only for protocols that have them, ``icmp`` (type * 256 + code) only for ICMP
+    and ICMPv6, ``tcp_flags`` (bits of RFC 9293, FIN first) only for TCP.
+    """
+
+    source: RangeSet
+    destination: RangeSet
+    protocol: RangeSet = ANY_PROTOCOL
+    source_port: RangeSet = ANY_PORT
+    destination_port: RangeSet = ANY_PORT
+    icmp: RangeSet = ANY_ICMP
+    tcp_flags: RangeSet = ANY_FLAGS
+
+    def __and__(self, conditions: Mapping[str, RangeSet]) -> Box | None:
+        """The part of the box in which each named field has one of the given values; None if there is none."""
+        narrowed = {}
+        for name, values in conditions.items():
+            both = getattr(self, name) & values
+            if not both:
+                return None
+            narrowed[name] = both
+        return replace(self, **narrowed) if narrowed else self
+
+    def without(self, conditions: Mapping[str, RangeSet]) -> Iterator[Box]:
+        """The rest of the box, as disjoint boxes."""
+        inside = self
+        for name, values in conditions.items():
+            outside = getattr(inside, name) - values
+            if outside:
+                yield replace(inside, **{name: outside})
+            both = getattr(inside, name) & values
+            if not both:
+                return
+            inside = replace(inside, **{name: both})
+
+    def minus(self, others: Iterable[Box]) -> list[Box]:
+        """What is left of the box when others are taken out, as disjoint boxes."""
+        left = [self]
+        for other in others:
+            left = [rest for box in left for rest in box.without(other.fields)]
+        return left
+
+    @property
+    def fields(self) -> dict[str, RangeSet]:
+        """The set of each field, by its name."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+
+def merged(boxes: Iterable[Box]) -> list[Box]:
+    """The same packets in fewer boxes: those that differ in one field only become one."""
+    found = list(boxes)
+    while True:
+        before = len(found)
+        for name in FIELDS:
+            alike: dict[Box, RangeSet] = {}
+            for box in found:
+                rest = replace(box, **{name: RangeSet()})
+                alike[rest] = alike.get(rest, RangeSet()) | getattr(box, name)
+            found = [replace(rest, **{name: values}) for rest, values in alike.items()]
+        if len(found) == before:
+            return found
+
+
+FIELDS = ("source", "destination", "protocol", "source_port", "destination_port", "icmp", "tcp_flags")
+
+
+@dataclass(frozen=True, slots=True)
+class PacketClass:
+    """A question: all packets of a box that are forwarded, in by one interface and out by another.
+
+    ``bridged`` tells that both are one bridge that passes the frames from port to port. ``favourites`` are addresses
+    that a witness should have where it can: those of real containers.
+    """
+
+    family: int
+    in_interface: str
+    out_interface: str
+    bridged: bool
+    box: Box
+    state: str = "NEW"
+    favourites: tuple[int, ...] = ()
+
+
+class Extent(Enum):
+    """How much of a class meets a verdict."""
+
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+    UNKNOWN = "cannot be told"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of one box, if the assumptions hold."""
+
+    verdict: Verdict
+    decision: Decision
+    box: Box
+    assumptions: tuple[Assumption, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The packets of a class that one decision gives one verdict.
+
+    ``boxes`` are certain where ``assumptions`` is empty; otherwise they meet the verdict if those hold. ``witness``
+    is one of the packets.
+    """
+
+    verdict: Verdict
+    decision: Decision
+    boxes: tuple[Box, ...]
+    assumptions: tuple[Assumption, ...]
+    witness: Packet
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What becomes of a class of packets: every packet is in some outcome for each answer to what is not known."""
+
+    packets: PacketClass
+    outcomes: tuple[Outcome, ...]
+    standing: tuple[Assumption, ...]
+
+    def extent(self, verdict: Verdict) -> Extent:
+        """How much of the class meets a verdict, tables that were not captured left aside."""
+        # A packet from an address to itself never leaves its sender.
+        real = [outcome for outcome in self.outcomes if _two_ends((), outcome.box) is not None]
+        if not any(outcome.verdict is verdict for outcome in real):
+            return Extent.NONE
+        if all(outcome.verdict is verdict for outcome in real):
+            return Extent.ALL
+        return Extent.SOME if self._certain(verdict) else Extent.UNKNOWN
+
+    def shares(self, verdict: Verdict) -> tuple[Share, ...]:
+        """The packets that meet a verdict, one share for each decision that gives it, certain ones where there are."""
+        delivered = verdict is Verdict.DELIVERED
+        by_decision: dict[tuple[object, ...], list[Outcome]] = {}
+        for outcome in self.outcomes:
+            if outcome.verdict is verdict:
+                key = (outcome.decision.span, outcome.decision.text)
+                by_decision.setdefault(key, []).append(outcome)
+        shares = []
+        for outcomes in by_decision.values():
+            certain = [box for outcome in outcomes for box in outcome.box.minus(self._other_boxes[verdict])]
+            first = outcomes[0]
+            boxes = certain or [outcome.box for outcome in outcomes if outcome.assumptions == first.assumptions]
+            assumptions = () if certain else first.assumptions
+            if delivered:
+                # A frame that no table sees is delivered all the same, so a delivery does not hang on that switch.
+                assumptions = tuple(a for a in assumptions if not a.bridge_netfilter) + self.standing
+            witness = self._witness(boxes)
+            if witness is not None:
+                shares.append(Share(verdict, first.decision, tuple(merged(boxes)), assumptions, witness))
+        return tuple(shares)
+
+    def _certain(self, verdict: Verdict) -> bool:
+        others = self._other_boxes[verdict]
+        return any(outcome.box.minus(others) for outcome in self.outcomes if outcome.verdict is verdict)
+
+    @cached_property
+    def _other_boxes(self) -> dict[Verdict, list[Box]]:
+        """For each verdict the boxes that may meet another one, for some answer to what is not known."""
+        # Without an assumption the outcomes are disjoint, and there is nothing to take out.
+        forked = any(outcome.assumptions for outcome in self.outcomes)
+        return {verdict: [o.box for o in self.outcomes if forked and o.verdict is not verdict] for verdict in Verdict}
+
+    def _witness(self, boxes: Iterable[Box]) -> Packet | None:
+        """A packet of the boxes that a person would think of first: between two containers, TCP, a small port."""
+        found = [packet for box in boxes if (packet := _pick(self.packets, box)) is not None]
+        favourites = self.packets.favourites
+        return min(
+            found,
+            key=lambda p: (
+                (p.source not in favourites) + (p.destination not in favourites),
+                {TCP: 0, UDP: 1, ICMP: 2, ICMPV6: 2}.get(p.protocol, 3),
+            ),
+            default=None,
+        )
+
+
+def _pick(packets: PacketClass, box: Box) -> Packet | None:
+    protocol = next((p for p in (TCP, UDP, ICMP, ICMPV6) if p in box.protocol), None) or box.protocol.least
+    ports = protocol in PORT_PROTOCOLS
+    icmp = protocol in (ICMP, ICMPV6)
+    pair = _two_ends(packets.favourites, box)
+    if pair is None:
+        return None
+    return Packet(
+        family=packets.family,
+        in_interface=packets.in_interface,
+        out_interface=packets.out_interface,
+        bridged=packets.bridged,
+        source=pair[0],
+        destination=pair[1],
+        protocol=protocol,
+        source_port=_one_of(box.source_port, 40000) if ports else None,
+        destination_port=_one_of(box.destination_port, 80) if ports else None,
+        icmp=divmod(_one_of(box.icmp, {ICMP: 8 << 8, ICMPV6: 128 << 8}[protocol]), 256) if icmp else None,
+        tcp_flags=_one_of(box.tcp_flags, SYN) if protocol == TCP else None,
+        state=packets.state,
+    )
+
+
+def _two_ends(favourites: tuple[int, ...], box: Box) -> tuple[int, int] | None:
+    """A source and a destination that differ; None where the box holds no such pair."""
+    sources = [a for a in favourites if a in box.source] + list(box.source.first(2))
+    destinations = [a for a in favourites if a in box.destination] + list(box.destination.first(2))
+    return next(((s, d) for s in sources for d in destinations if s != d), None)
+
+
+def _one_of(values: RangeSet, liked: int) -> int:
+    if liked in values:
+        return liked
+    # Port 0 is legal in a ruleset and never seen on a wire.
+    return next((value for value in values.first(2) if value), values.least)
+
+
+def judge(firewall: Firewall, packets: PacketClass) -> Judgement:
+    """What becomes of a class of packets."""
+    run = _Run(firewall, packets)
+    run.go(_State(packets.box, packets.state, mark=0, assumed=(), accepted=None))
+    return Judgement(packets, tuple(run.outcomes), firewall.standing)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """A box on its way: the connection's state, the mark (None: not known), what is assumed, what last accepted it."""
+
+    box: Box
+    state: str
+    mark: int | None
+    assumed: tuple[Assumption, ...]
+    accepted: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One way for a condition to hold: fields within these sets, and an assumption where something is not known."""
+
+    fields: Mapping[str, RangeSet] = field(default_factory=dict)
+    unknown: ir.Match | None = None
+    holds: bool = True
+
+
+_ALWAYS = (_Part(),)
+_NEVER: tuple[_Part, ...] = ()
+
+
+@dataclass
+class _Run:
+    firewall: Firewall
+    packets: PacketClass
+    outcomes: list[Outcome] = field(default_factory=list)
+    steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.any_address = RangeSet.of((0, (1 << (32 if self.packets.family == 4 else 128)) - 1))
+
+    def go(self, start: _State) -> None:
+        states = self._bridge_netfilter(start)
+        if not self.firewall.captured:
+            self._stop(states, Verdict.UNKNOWN, not_captured(self.firewall))
+            return
+        for visit in self.firewall.visits:
+            passed = []
+            for state in states:
+                if visit.table.name == "nat" and state.state != "NEW":
+                    passed.append(state)
+                else:
+                    passed += self._visit(visit, state)
+            states = passed
+        nothing = Decision(by="absent", text="no captured table has a word on these packets", span=None)
+        for state in states:
+            self._end(state, Verdict.DELIVERED, state.accepted or nothing)
+
+    def _bridge_netfilter(self, start: _State) -> list[_State]:
+        switch = self.firewall.bridge_netfilter
+        if not self.packets.bridged or switch is None:
+            return [start]
+        if isinstance(switch, Decision):
+            self._end(start, Verdict.DELIVERED, switch)
+            return []
+        known = _assumed(start, switch)
+        if known is None:
+            off = switch.model_copy(update={"holds": False, "text": f"not so: {switch.text}"})
+            unseen = Decision(by="setting", text=off.text, span=None, capture_with=switch.capture_with)
+            self._end(replace(start, assumed=(*start.assumed, off)), Verdict.DELIVERED, unseen)
+            return [replace(start, assumed=(*start.assumed, switch))]
+        return [start] if known else []
+
+    def _end(self, state: _State, verdict: Verdict, decision: Decision) -> None:
+        self.outcomes.append(Outcome(verdict, decision, state.box, state.assumed))
+
+    def _visit(self, visit: Visit, state: _State) -> list[_State]:
+        """The states that pass one built-in chain."""
+        chain = visit.chain
+        if chain is None:
+            if visit.table.complete:
+                return [state]
+            self._end(state, Verdict.UNKNOWN, absent_chain(self.firewall, visit))
+            return []
+        passed: list[_State] = []
+        at_policy = self._chain(visit, chain, [state], passed, 0)
+        if at_policy and chain.policy is None:
+            for left in at_policy:
+                self._end(left, Verdict.UNKNOWN, absent_policy(self.firewall, visit, chain))
+            return passed
+        decision = Decision(by="policy", text=f"policy {chain.policy} of chain {chain.name}", span=chain.span)
+        for left in at_policy:
+            if chain.policy == "ACCEPT":
+                passed.append(_accepted(left, visit, decision))
+            else:
+                self._end(left, Verdict.DROPPED if chain.policy == "DROP" else Verdict.UNKNOWN, decision)
+        return passed
+
+    def _chain(
+        self, visit: Visit, chain: Chain, states: list[_State], passed: list[_State], depth: int
+    ) -> list[_State]:
+        """Takes states through a chain. Gives those that come back from it; what a rule accepts goes to ``passed``."""
+        back: list[_State] = []
+        for rule in chain.rules:
+            if not states:
+                break
+            if isinstance(rule.target, ir.Continue):
+                continue
+            matched: list[_State] = []
+            missed: list[_State] = []
+            for state in states:
+                self._cut(rule, state, matched, missed)
+            states = missed
+            if self.steps > MOST_STEPS:
+                given_up = Decision(by="rule", text=f"given up at: {rule.text}", span=rule.span, rule=rule)
+                for state in (*matched, *missed):
+                    self._end(state, Verdict.UNKNOWN, given_up)
+                return back
+            if matched:
+                states = self._target(visit, rule, matched, passed, back, depth) + states
+        return back + states
+
+    def _target(
+        self,
+        visit: Visit,
+        rule: Rule,
+        matched: list[_State],
+        passed: list[_State],
+        back: list[_State],
+        depth: int,
+    ) -> list[_State]:
+        """What a rule does with the states that it matches. Gives those that go on to the next rule."""
+        decision = decided_by_rule(rule)
+        match rule.target:
+            case ir.Accept() | ir.Rewrite(of="source"):
+                passed += [_accepted(state, visit, decision) for state in matched]
+                return []
+            case ir.Return():
+                back += matched
+                return []
+            case ir.Jump(chain=name) | ir.Goto(chain=name):
+                called = visit.table.chains.get(name)
+                if called is None:
+                    return self._stop(matched, Verdict.UNKNOWN, absent_chain(self.firewall, visit, rule))
+                if depth > len(visit.table.chains):
+                    loop = Decision(by="rule", text=f"chains call each other: {rule.text}", span=rule.span, rule=rule)
+                    return self._stop(matched, Verdict.UNKNOWN, loop)
+                returned = self._chain(visit, called, matched, passed, depth + 1)
+                if isinstance(rule.target, ir.Jump):
+                    return returned
+                back += returned
+                return []
+            case ir.SetMark(value=value, mask=mask):
+                return [
+                    replace(state, mark=None if state.mark is None else (state.mark & ~mask) ^ value)
+                    for state in matched
+                ]
+            case ir.ForgetMark():
+                return [replace(state, mark=None) for state in matched]
+            case ir.NoTrack():
+                return [replace(state, state="UNTRACKED") for state in matched]
+            case ir.Drop():
+                return self._stop(matched, Verdict.DROPPED, decision)
+            case ir.Reject():
+                return self._stop(matched, Verdict.REJECTED, decision)
+            case _:
+                return self._stop(matched, Verdict.UNKNOWN, decision)
+
+    def _stop(self, states: Iterable[_State], verdict: Verdict, decision: Decision) -> list[_State]:
+        for state in states:
+            self._end(state, verdict, decision)
+        return []
+
+    def _cut(self, rule: Rule, state: _State, matched: list[_State], missed: list[_State]) -> None:
+        """Cuts a state into what the rule matches and what it does not."""
+        inside = [state]
+        for match in rule.matches:
+            parts = self._parts(match, state)
+            if parts is _ALWAYS:
+                continue
+            cut: list[_State] = []
+            for piece in inside:
+                self.steps += 1
+                self._cut_one(parts, piece, cut, missed)
+            inside = cut
+            if not inside:
+                break
+        self.steps += 1
+        matched += inside
+
+    def _cut_one(self, parts: tuple[_Part, ...], state: _State, matched: list[_State], missed: list[_State]) -> None:
+        rest = [state]
+        for part in parts:
+            left: list[_State] = []
+            for piece in rest:
+                box = piece.box & part.fields
+                if box is None:
+                    left.append(piece)
+                    continue
+                left += [replace(piece, box=outside) for outside in piece.box.without(part.fields)]
+                inside = replace(piece, box=box)
+                if part.unknown is None:
+                    matched.append(inside)
+                    continue
+                for answer in (True, False):
+                    assumption = assume_match(part.unknown, answer)
+                    known = _assumed(inside, assumption)
+                    if known is not None and known is not answer:
+                        continue
+                    branch = inside if known is not None else replace(inside, assumed=(*inside.assumed, assumption))
+                    (matched if answer is part.holds else left).append(branch)
+            rest = left
+        missed += rest
+
+    def _parts(self, match: ir.Match, state: _State) -> tuple[_Part, ...]:
+        """The disjoint ways in which a condition holds for a state, its negation included."""
+        wanted = not match.negated
+        match match:
+            case ir.InterfaceMatch(side=side):
+                name = self.packets.in_interface if side == "in" else self.packets.out_interface
+                return _constant(match.matches(name) is wanted)
+            case ir.AddressMatch(side=side, ranges=ranges):
+                return (_Part({side: _chosen(RangeSet.of(*ranges), self.any_address, wanted)}),)
+            case ir.ProtocolMatch(number=number):
+                return (_Part({"protocol": _chosen(RangeSet.single(number), ANY_PROTOCOL, wanted)}),)
+            case ir.PortMatch():
+                return self._port_parts(match)
+            case ir.IcmpMatch(type=kind, code=code):
+                codes = RangeSet.of((kind * 256, kind * 256 + 255) if code is None else (kind * 256 + code,) * 2)
+                protocol = RangeSet.single(ICMP if self.packets.family == 4 else ICMPV6)
+                return (_Part({"protocol": protocol, "icmp": _chosen(codes, ANY_ICMP, wanted)}),)
+            case ir.TcpFlagsMatch(mask=mask, flags=flags):
+                found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
+                return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
+            case ir.StateMatch(states=states):
+                return _constant((state.state in states) is wanted)
+            case ir.MarkMatch(value=value, mask=mask):
+                if state.mark is None:
+                    return (_Part(unknown=match, holds=wanted),)
+                return _constant((state.mark & mask == value) is wanted)
+            case ir.AddressTypeMatch():
+                return self._address_type_parts(match)
+            case ir.PhysdevMatch():
+                return self._physdev_parts(match)
+            case ir.FragmentMatch():
+                return _constant(match.negated)
+            case _:
+                return (_Part(unknown=match, holds=wanted),)
+
+    def _port_parts(self, match: ir.PortMatch) -> tuple[_Part, ...]:
+        protocols = RangeSet.single(*PORT_PROTOCOLS)
+        ports = RangeSet.of(*match.ranges)
+        others = ANY_PORT - ports
+        if match.side == "either":
+            if match.negated:
+                return (_Part({"protocol": protocols, "source_port": others, "destination_port": others}),)
+            return (
+                _Part({"protocol": protocols, "source_port": ports}),
+                _Part({"protocol": protocols, "source_port": others, "destination_port": ports}),
+            )
+        return (_Part({"protocol": protocols, f"{match.side}_port": others if match.negated else ports}),)
+
+    def _address_type_parts(self, match: ir.AddressTypeMatch) -> tuple[_Part, ...]:
+        wanted = not match.negated
+        local = self.firewall.local
+        others = self.any_address - local
+        here = (_Part({match.side: local}),) if ("LOCAL" in match.types) is wanted else ()
+        if match.types == {"LOCAL"}:
+            # Forwarded packets are neither to the host nor from it, whatever addresses it has besides the known ones.
+            return here if wanted else (_Part({match.side: others}),)
+        return (*here, _Part({match.side: others}, unknown=match, holds=wanted))
+
+    def _physdev_parts(self, match: ir.PhysdevMatch) -> tuple[_Part, ...]:
+        wanted = not match.negated
+        if match.what == "is-bridged":
+            return _constant(self.packets.bridged is wanted)
+        if match.what in ("is-out", "out") and not self.packets.bridged:
+            return _constant(not wanted)
+        if match.what in ("is-in", "is-out") and self.packets.bridged:
+            return _constant(wanted)
+        return (_Part(unknown=match, holds=wanted),)
+
+
+def _chosen(values: RangeSet, everything: RangeSet, wanted: bool) -> RangeSet:
+    return values if wanted else everything - values
+
+
+def _constant(answer: bool) -> tuple[_Part, ...]:
+    return _ALWAYS if answer else _NEVER
+
+
+def _assumed(state: _State, assumption: Assumption) -> bool | None:
+    """What a state already assumes of a question."""
+    return next((known.holds for known in state.assumed if known.key == assumption.key), None)
+
+
+def _accepted(state: _State, visit: Visit, decision: Decision) -> _State:
+    if visit.table.name == "filter" or state.accepted is None:
+        return replace(state, accepted=decision)
+    return state

@@ -1,0 +1,88 @@
+"""What becomes of a packet, what decided it, and what had to be assumed."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Literal
+
+from icclint.ir.base import Frozen
+from icclint.ir.match import Match, OpaqueMatch
+from icclint.ir.ruleset import Rule
+from icclint.source import Span
+
+
+class Verdict(Enum):
+    """The end of a packet's way, in the words of ``icclint trace``."""
+
+    DELIVERED = "delivered"
+    DROPPED = "dropped"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+
+
+class Assumption(Frozen):
+    """The truth of something that the capture does not hold.
+
+    ``key`` is the same for the same unknown wherever it is met. ``text`` says what is assumed, given ``holds``.
+    ``capture_with`` is the command whose output would tell, where one would. ``bridge_netfilter`` marks the one about
+    whether bridged frames meet the tables at all.
+    """
+
+    key: str
+    holds: bool
+    text: str
+    span: Span | None = None
+    capture_with: str | None = None
+    bridge_netfilter: bool = False
+
+
+class Decision(Frozen):
+    """What ended a packet's way: a rule, the policy of a chain, a kernel setting, or something not captured."""
+
+    by: Literal["rule", "policy", "setting", "absent"]
+    text: str
+    span: Span | None
+    rule: Rule | None = None
+    capture_with: str | None = None
+
+
+class Step(Frozen):
+    """One rule or policy that a packet met. ``matched`` is None where the capture cannot tell."""
+
+    text: str
+    span: Span | None
+    table: str
+    chain: str
+    depth: int
+    matched: bool | None
+    effect: str
+
+
+class Trace(Frozen):
+    """The way of one packet: its end, each step up to there, and the assumptions that it hangs on."""
+
+    verdict: Verdict
+    decision: Decision
+    steps: tuple[Step, ...]
+    assumptions: tuple[Assumption, ...] = ()
+
+
+def decided_by_rule(rule: Rule) -> Decision:
+    """That a rule ended a packet's way."""
+    return Decision(by="rule", text=rule.text, span=rule.span, rule=rule)
+
+
+def assume_match(match: Match, holds: bool) -> Assumption:
+    """That a condition whose answer the capture does not hold is true (or false), negation left aside.
+
+    Most answers depend on the packet alone, so that the same text means the same wherever it stands; an opaque
+    match that is not ``per_packet`` answers anew in each rule.
+    """
+    anew = isinstance(match, OpaqueMatch) and not match.per_packet
+    key = f"{match.text} @ {match.span}" if anew else match.text.removeprefix("! ")
+    return Assumption(
+        key=f"match {key}",
+        holds=holds,
+        text=f"'{match.text.removeprefix('! ')}' {'matches' if holds else 'does not match'}",
+        span=match.span,
+    )

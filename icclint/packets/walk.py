@@ -1,0 +1,318 @@
+"""One packet through the tables, as netfilter takes it, in three-valued logic.
+
+A netfilter engineer should be able to check this against net/ipv4/netfilter/ip_tables.c (ipt_do_table) line by
+line. Where a rule asks something that the capture does not hold, the packet goes both ways; if both end alike, the
+end is certain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from icclint.ir import match as ir
+from icclint.ir.ruleset import Chain, Rule
+from icclint.packets.firewall import Firewall, Visit, absent_chain, absent_policy, not_captured
+from icclint.packets.packet import PORT_PROTOCOLS, TCP, Packet
+from icclint.packets.verdict import Assumption, Decision, Step, Trace, Verdict, assume_match, decided_by_rule
+
+MOST_WAYS = 256
+"""How many ways of one packet are followed, before its end is called unknown."""
+MOST_RULES = 1_000_000
+"""How many rules one way may meet: a bound on chains that call each other, which the kernel refuses to load."""
+
+
+class _UndecidedError(Exception):
+    """The way forks at something that is not known yet."""
+
+    def __init__(self, yes: Assumption, no: Assumption) -> None:
+        super().__init__(yes.key)
+        self.branches = (yes, no)
+
+
+def walk(firewall: Firewall, packet: Packet, assumptions: Iterable[Assumption] = ()) -> Trace:
+    """The way of a packet, given some assumptions.
+
+    The trace names the assumptions that its end hangs on; it has none of its own where every way ends alike.
+    """
+    given = tuple(assumptions)
+    ways: list[Trace] = []
+    for trace in _ways(firewall, packet, given):
+        ways.append(trace)
+        if len(ways) == MOST_WAYS:
+            too_many = Decision(by="absent", text=f"more than {MOST_WAYS} ways to go on", span=trace.decision.span)
+            return trace.model_copy(update={"verdict": Verdict.UNKNOWN, "decision": too_many})
+    # The way on which no unknown condition holds reads best: it is the last one.
+    shown = ways[-1]
+    if len({way.verdict for way in ways}) == 1:
+        return shown.model_copy(update={"assumptions": needed(firewall, shown.verdict, given)})
+    first = next(way for way in ways if way.verdict is not shown.verdict)
+    forks = tuple(a for a in first.assumptions if a not in shown.assumptions)
+    return shown.model_copy(update={"verdict": Verdict.UNKNOWN, "assumptions": given + forks})
+
+
+def needed(firewall: Firewall, verdict: Verdict, assumed: tuple[Assumption, ...]) -> tuple[Assumption, ...]:
+    """The assumptions of an end. Tables that were not captured can only stop a packet: only a delivery needs them."""
+    return assumed + firewall.standing if verdict is Verdict.DELIVERED else assumed
+
+
+def _ways(firewall: Firewall, packet: Packet, assumed: tuple[Assumption, ...]) -> Iterator[Trace]:
+    pending = [assumed]
+    while pending:
+        here = pending.pop()
+        try:
+            yield _Walk(firewall, packet, here).run()
+        except _UndecidedError as fork:
+            yes, no = fork.branches
+            pending += [(*here, no), (*here, yes)]
+
+
+@dataclass
+class _Walk:
+    """The state of one walk: the mark and the connection's state and status change on the way."""
+
+    firewall: Firewall
+    packet: Packet
+    assumed: tuple[Assumption, ...]
+    steps: list[Step] = field(default_factory=list)
+    accepted: Decision | None = None
+
+    def __post_init__(self) -> None:
+        self.mark: int | None = self.packet.mark
+        self.state = self.packet.state
+
+    def run(self) -> Trace:
+        unseen = self._bridged_unseen()
+        if unseen is not None:
+            return self._end(Verdict.DELIVERED, unseen)
+        if not self.firewall.captured:
+            return self._end(Verdict.UNKNOWN, not_captured(self.firewall))
+        for visit in self.firewall.visits:
+            # nat is asked once for a connection, when its first packet comes by (net/netfilter/nf_nat_core.c).
+            if visit.table.name == "nat" and self.state != "NEW":
+                continue
+            ended = self._visit(visit)
+            if ended is not None:
+                return ended
+        nothing = Decision(by="absent", text="no captured table has a word on this packet", span=None)
+        return self._end(Verdict.DELIVERED, self.accepted or nothing)
+
+    def _bridged_unseen(self) -> Decision | None:
+        switch = self.firewall.bridge_netfilter
+        if not self.packet.bridged or switch is None:
+            return None
+        if isinstance(switch, Decision):
+            return switch
+        if self._assume(switch, switch.model_copy(update={"holds": False, "text": f"not so: {switch.text}"})):
+            return None
+        return Decision(by="setting", text=f"not so: {switch.text}", span=None, capture_with=switch.capture_with)
+
+    def _visit(self, visit: Visit) -> Trace | None:
+        """One built-in chain. None lets the packet go on to the next one."""
+        chain = visit.chain
+        if chain is None:
+            return None if visit.table.complete else self._end(Verdict.UNKNOWN, absent_chain(self.firewall, visit))
+        stack: list[tuple[Chain, int]] = []
+        position = 0
+        while True:
+            if position == len(chain.rules):
+                if not stack:
+                    return self._policy(visit, chain)
+                chain, position = stack.pop()
+                continue
+            rule = chain.rules[position]
+            position += 1
+            if len(self.steps) == MOST_RULES:
+                return self._end(Verdict.UNKNOWN, _decision(rule, f"given up after {MOST_RULES} rules: {rule.text}"))
+            if not self._meets(rule, len(stack)):
+                continue
+            match rule.target:
+                case ir.Accept() | ir.Rewrite(of="source"):
+                    self._accept(visit, decided_by_rule(rule))
+                    return None
+                case ir.Drop():
+                    return self._end(Verdict.DROPPED, decided_by_rule(rule))
+                case ir.Reject():
+                    return self._end(Verdict.REJECTED, decided_by_rule(rule))
+                case ir.Return():
+                    position = len(chain.rules)
+                case ir.Jump(chain=name) | ir.Goto(chain=name):
+                    called = visit.table.chains.get(name)
+                    if called is None:
+                        return self._end(Verdict.UNKNOWN, absent_chain(self.firewall, visit, rule))
+                    if isinstance(rule.target, ir.Jump):
+                        stack.append((chain, position))
+                    chain, position = called, 0
+                case ir.SetMark(value=value, mask=mask):
+                    self.mark = None if self.mark is None else (self.mark & ~mask) ^ value
+                case ir.ForgetMark():
+                    self.mark = None
+                case ir.NoTrack():
+                    self.state = "UNTRACKED"
+                case ir.Continue():
+                    pass
+                case _:
+                    return self._end(Verdict.UNKNOWN, decided_by_rule(rule))
+
+    def _meets(self, rule: Rule, depth: int) -> bool:
+        """Whether the rule's target is carried out. Where its target says nothing of the packet, doubt is kept out."""
+        matched = all_hold(self._one_holds(match) for match in rule.matches)
+        if matched is None and not isinstance(rule.target, ir.Continue):
+            matched = all(self._decide(match) for match in rule.matches)
+        self.steps.append(
+            Step(
+                text=rule.text,
+                span=rule.span,
+                table=rule.table,
+                chain=rule.chain,
+                depth=depth,
+                matched=matched,
+                effect=effect_of(rule) if matched else "",
+            )
+        )
+        return matched is True
+
+    def _policy(self, visit: Visit, chain: Chain) -> Trace | None:
+        if chain.policy is None:
+            return self._end(Verdict.UNKNOWN, absent_policy(self.firewall, visit, chain))
+        self.steps.append(
+            Step(
+                text=f"policy {chain.policy}",
+                span=chain.span,
+                table=visit.table.name,
+                chain=chain.name,
+                depth=0,
+                matched=True,
+                effect=chain.policy,
+            )
+        )
+        decision = Decision(by="policy", text=f"policy {chain.policy} of chain {chain.name}", span=chain.span)
+        if chain.policy == "ACCEPT":
+            self._accept(visit, decision)
+            return None
+        return self._end(Verdict.DROPPED if chain.policy == "DROP" else Verdict.UNKNOWN, decision)
+
+    def _accept(self, visit: Visit, decision: Decision) -> None:
+        # The filter table is where Docker and people decide, so its word is the one to show.
+        if visit.table.name == "filter" or self.accepted is None:
+            self.accepted = decision
+
+    def _end(self, verdict: Verdict, decision: Decision) -> Trace:
+        assumptions = needed(self.firewall, verdict, self.assumed)
+        return Trace(verdict=verdict, decision=decision, steps=tuple(self.steps), assumptions=assumptions)
+
+    def _decide(self, match: ir.Match) -> bool:
+        """Like `_one_holds`, but the unknown becomes an assumption, and the way forks there."""
+        holds = self._one_holds(match)
+        if holds is not None:
+            return holds
+        yes, no = assume_match(match, True), assume_match(match, False)
+        return self._assume(yes, no) is not match.negated
+
+    def _assume(self, yes: Assumption, no: Assumption) -> bool:
+        for assumption in self.assumed:
+            if assumption.key == yes.key:
+                return assumption.holds
+        raise _UndecidedError(yes, no)
+
+    def _one_holds(self, match: ir.Match) -> bool | None:
+        """Whether one condition holds, its negation included; None where the capture cannot tell."""
+        holds = self._bare(match)
+        return None if holds is None else holds is not match.negated
+
+    def _bare(self, match: ir.Match) -> bool | None:
+        packet = self.packet
+        match match:
+            case ir.InterfaceMatch(side=side):
+                return match.matches(packet.in_interface if side == "in" else packet.out_interface)
+            case ir.AddressMatch(side=side, ranges=ranges):
+                return _within(packet.source if side == "source" else packet.destination, ranges)
+            case ir.ProtocolMatch(number=number):
+                return packet.protocol == number
+            case ir.PortMatch():
+                return self._port(match)
+            case ir.IcmpMatch(type=kind, code=code):
+                # Where the packet is no ICMP the kernel never asks, since such rules demand the protocol too.
+                return packet.icmp is not None and packet.icmp[0] == kind and code in (None, packet.icmp[1])
+            case ir.TcpFlagsMatch(mask=mask, flags=flags):
+                return packet.protocol == TCP and (packet.tcp_flags or 0) & mask == flags
+            case ir.StateMatch(states=states):
+                return self.state in states
+            case ir.MarkMatch(value=value, mask=mask):
+                return None if self.mark is None else self.mark & mask == value
+            case ir.AddressTypeMatch(side=side, types=types):
+                return self._address_type(packet.source if side == "source" else packet.destination, types)
+            case ir.PhysdevMatch():
+                return self._physdev(match)
+            case ir.FragmentMatch():
+                # Connection tracking puts fragments together before any table sees them (nf_defrag_ipv4).
+                return False
+            case _:
+                return self._known(match)
+
+    def _known(self, match: ir.Match) -> bool | None:
+        key = assume_match(match, True).key
+        return next((assumption.holds for assumption in self.assumed if assumption.key == key), None)
+
+    def _port(self, match: ir.PortMatch) -> bool | None:
+        packet = self.packet
+        if packet.protocol not in PORT_PROTOCOLS:
+            # As for ICMP: the kernel takes such a rule only together with the protocol.
+            return match.negated
+        source = _within(packet.source_port or 0, match.ranges)
+        destination = _within(packet.destination_port or 0, match.ranges)
+        return {"source": source, "destination": destination, "either": source or destination}[match.side]
+
+    def _address_type(self, address: int, types: frozenset[str]) -> bool | None:
+        # What is forwarded is to none of the host's own addresses, and the kernel drops what comes from one of them
+        # (net/ipv4/fib_frontend.c, fib_validate_source).
+        if address in self.firewall.local:
+            return "LOCAL" in types
+        return False if types == {"LOCAL"} else None
+
+    def _physdev(self, match: ir.PhysdevMatch) -> bool | None:
+        packet = self.packet
+        match match.what:
+            case "is-bridged":
+                return packet.bridged
+            case "is-out" | "out" if not packet.bridged:
+                # Where a packet is routed to a bridge, its port is chosen after FORWARD (man iptables-extensions).
+                return False
+            case "is-in" | "is-out":
+                return True if packet.bridged else self._known(match)
+        port = packet.in_port if match.what == "in" else packet.out_port
+        if port is None:
+            return self._known(match)
+        return ir.InterfaceMatch(side="in", pattern=match.pattern, text="", span=match.span).matches(port)
+
+
+def all_hold(answers: Iterable[bool | None]) -> bool | None:
+    """Conjunction in three-valued logic: one false answer is enough."""
+    result: bool | None = True
+    for answer in answers:
+        if answer is False:
+            return False
+        if answer is None:
+            result = None
+    return result
+
+
+def effect_of(rule: Rule) -> str:
+    """What a rule does with a packet that it matches, in a word or two."""
+    match rule.target:
+        case ir.Jump(chain=chain):
+            return f"to chain {chain}"
+        case ir.Goto(chain=chain):
+            return f"to chain {chain}, for good"
+        case ir.Continue():
+            return "next rule"
+        case _:
+            return rule.target.text.removeprefix("-j ").partition(" ")[0] or "not known"
+
+
+def _within(value: int, ranges: tuple[ir.Range, ...]) -> bool:
+    return any(first <= value <= last for first, last in ranges)
+
+
+def _decision(rule: Rule, text: str) -> Decision:
+    return Decision(by="rule", text=text, span=rule.span, rule=rule)

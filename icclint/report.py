@@ -1,0 +1,133 @@
+"""The result of a run, as ``-o json`` prints it. Its JSON Schema is docs/report.schema.json."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReportedDocument(_Part):
+    """One document that was read. ``sha256`` is of the bytes as read."""
+
+    name: str
+    kind: str
+    host: str
+    sha256: str
+    bytes: int
+    lines: int
+
+
+class ReportedLocation(_Part):
+    """A place in a document: lines and columns count from 1, in code points; the end is exclusive."""
+
+    document: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+class RelatedLocation(_Part):
+    """A place that a finding leans on, and what is to be seen there."""
+
+    location: ReportedLocation
+    message: str
+
+
+class ReportedPacket(_Part):
+    """The packet that proves a finding. ``icmp`` is type and code; ports are null for protocols without them."""
+
+    family: Literal[4, 6]
+    state: str
+    protocol: str
+    source: str
+    source_port: int | None
+    destination: str
+    destination_port: int | None
+    icmp: tuple[int, int] | None
+    in_interface: str
+    out_interface: str
+    bridged: bool
+    text: str
+
+
+class PathStep(_Part):
+    """One rule or policy that the packet met and that matched it. ``depth`` counts the jumps to its chain."""
+
+    location: ReportedLocation | None
+    table: str
+    chain: str
+    depth: int
+    text: str
+    effect: str
+
+
+class ReportedAssumption(_Part):
+    """What must be so for a finding to hold, and the command whose output would tell."""
+
+    text: str
+    capture_with: str | None
+
+
+class ReportedFinding(_Part):
+    """A contradiction between a claim and its effect."""
+
+    rule: str
+    host: str
+    severity: Literal["high", "medium", "low", "note"]
+    confidence: Literal["certain", "possible"]
+    message: str
+    subject: str
+    location: ReportedLocation
+    label: str
+    related: tuple[RelatedLocation, ...]
+    packet: ReportedPacket | None
+    path: tuple[PathStep, ...]
+    assumptions: tuple[ReportedAssumption, ...]
+    remedy: tuple[str, ...]
+    fingerprint: str
+    state: Literal["new", "known"] | None = None
+
+
+class ReportedNotAssessed(_Part):
+    """A rule that could not tell, of what, why, and the command whose output would tell."""
+
+    rule: str
+    host: str
+    subject: str
+    reason: str
+    capture_with: str | None
+
+
+class ReportedGap(_Part):
+    """Something that was captured and not understood; ``whole`` where nothing of the document could be used."""
+
+    host: str
+    location: ReportedLocation
+    text: str
+    reason: str
+    whole: bool
+
+
+class ReportedCrash(_Part):
+    """A rule that failed. The report is not complete."""
+
+    rule: str
+    host: str
+    error: str
+
+
+class Report(_Part):
+    """Everything that a run has to say, in an order that does not depend on the order of its arguments."""
+
+    format: Literal["icclint/1"] = "icclint/1"
+    documents: tuple[ReportedDocument, ...]
+    findings: tuple[ReportedFinding, ...]
+    not_assessed: tuple[ReportedNotAssessed, ...]
+    gaps: tuple[ReportedGap, ...]
+    crashes: tuple[ReportedCrash, ...]

@@ -1,0 +1,70 @@
+"""Rules: one question each about a host."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from icclint.finding import Finding, NotAssessed, Severity
+from icclint.ir.host import Host
+from icclint.packets.effect import Effect
+
+
+class Evidence(Enum):
+    """What a rule cannot do without, with the command that captures it."""
+
+    IPTABLES = "iptables-save"
+    NETWORKS = "docker network inspect $(docker network ls -q)"
+    CONTAINERS = "docker inspect $(docker ps -aq)"
+    SYSCTLS = "sysctl -a"
+
+    def is_in(self, host: Host) -> bool:
+        """Whether a capture of the host holds it."""
+        match self:
+            case Evidence.IPTABLES:
+                return bool(host.rulesets_of(4))
+            case Evidence.NETWORKS:
+                return host.networks is not None
+            case Evidence.CONTAINERS:
+                return host.containers is not None
+        return host.sysctls is not None
+
+
+Check = Callable[[Host, Effect], Iterator[Finding | NotAssessed]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its name, how much its findings matter, what it needs, its question, and its page in Markdown.
+
+    ``since`` is the first version of icclint that has it.
+    """
+
+    id: str
+    severity: Severity
+    needs: frozenset[Evidence]
+    since: str
+    check: Check
+    page: str
+
+    @property
+    def summary(self) -> str:
+        """The first line of the page: what a finding of this rule means."""
+        return self.page.strip().partition("\n")[0]
+
+    def section(self, heading: str) -> str:
+        """The text under a heading of the page; empty where it has none of that name."""
+        _, _, rest = self.page.partition(f"\n## {heading}\n")
+        return rest.partition("\n## ")[0].strip()
+
+
+def rule(*, id: str, severity: Severity, needs: Iterable[Evidence], since: str) -> Callable[[Check], Rule]:
+    """Makes a `Rule` of a check; its page is the docstring of the module that the check stands in."""
+
+    def make(check: Check) -> Rule:
+        page = sys.modules[check.__module__].__doc__ or ""
+        return Rule(id, severity, frozenset(needs), since, check, page)
+
+    return make

@@ -1,0 +1,103 @@
+"""Documents and places in them.
+
+A document is one piece of evidence, held as the bytes that were read. Every fact that icclint states
+carries a `Span` into such a document, so that a reader can check it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A place in a document: lines and columns count from 1, in code points; the end is exclusive.
+
+    A byte order mark and the ``\\r`` of a CRLF line end are not part of any line.
+    """
+
+    document: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+    def __str__(self) -> str:
+        return f"{self.document}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that was captured and not understood.
+
+    ``whole`` is set where nothing of the document could be used; otherwise the gap is one line, and the
+    rest of the document was analysed.
+    """
+
+    span: Span
+    text: str
+    reason: str
+    whole: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """One piece of text of a capture. ``name`` is relative and uses ``/``; ``content`` is the bytes as read."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """The digest of the bytes as read, as ``sha256sum`` prints it."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    @cached_property
+    def text(self) -> str:
+        """The text: UTF-8, or UTF-16 where a byte order mark says so; other bytes become U+FFFD."""
+        for mark, encoding in _MARKS:
+            if self.content.startswith(mark):
+                return self.content[len(mark) :].decode(encoding, errors="replace")
+        return self.content.decode("utf-8", errors="replace")
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines, without their ends. Only ``\\n`` and ``\\r\\n`` end a line, as for iptables-restore."""
+        lines = self.text.split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        return tuple(line.removesuffix("\r") for line in lines)
+
+    @cached_property
+    def is_binary(self) -> bool:
+        """Whether the text holds NUL, which no dump and no JSON text can."""
+        return "\0" in self.text
+
+    def undecodable(self) -> tuple[Gap, ...]:
+        """One gap for each line in which bytes could not be decoded."""
+        if "\ufffd" not in self.text:
+            return ()
+        return tuple(
+            Gap(self.line_span(number), line, "bytes that are not UTF-8 are shown as \ufffd")
+            for number, line in enumerate(self.lines, start=1)
+            if "\ufffd" in line
+        )
+
+    def line_span(self, number: int) -> Span:
+        """The span of a whole line, without its end."""
+        length = len(self.lines[number - 1]) if number <= len(self.lines) else 0
+        return Span(self.name, number, 1, number, length + 1)
+
+    def whole_span(self) -> Span:
+        """The span of the first line, which stands for the document where no better place is known."""
+        return self.line_span(1)
+
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)

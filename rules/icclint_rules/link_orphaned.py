@@ -1,0 +1,146 @@
+"""A link's rules stayed behind: they accept packets for an address whose container is gone, or is another one now.
+
+## What it detects
+
+The pair of ACCEPT rules that `docker run --link` writes into chain DOCKER while ICC is off, where one of the
+two addresses belongs to no container of the network, or where the container at the client's address was never
+linked to the one at the server's. Both rules of the pair are named in one finding.
+
+## Why it matters
+
+Addresses are given out again. The next container that gets the address inherits the opening, through a network
+whose ICC is off, and the second rule of the pair asks for a source port only: from that port the server's
+address may open connections to any port of the client's.
+
+## Example
+
+    -A DOCKER -s 172.17.0.3/32 -d 172.17.0.2/32 -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
+    -A DOCKER -s 172.17.0.2/32 -d 172.17.0.3/32 -i docker0 -o docker0 -p tcp -m tcp --sport 80 -j ACCEPT
+
+## What to do
+
+Delete both rules, or restart the engine, which builds chain DOCKER anew. Better, give up links for a network of
+the two containers' own.
+
+## Limits
+
+That an address has gone to another container shows only in `docker inspect` of the containers; without it, a
+pair whose addresses are both in use is not assessed. With ICC on such a pair opens nothing, and nothing is
+said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from icclint.api import (
+    Effect,
+    Endpoint,
+    Evidence,
+    Finding,
+    Host,
+    LinkRule,
+    Location,
+    Network,
+    NotAssessed,
+    Severity,
+    Share,
+    Verdict,
+    link_rules,
+    rule,
+)
+from icclint_rules.proof import icc_claim, proof
+
+
+@rule(
+    id="link-orphaned",
+    severity=Severity.HIGH,
+    needs={Evidence.IPTABLES, Evidence.NETWORKS},
+    since="0.1",
+)
+def link_orphaned(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
+    for network in host.bridges:
+        if network.icc is not False:
+            continue
+        for pair in pairs(host, network):
+            opening = first_opening(effect, network, pair)
+            reason = why_orphaned(host, network, pair[0])
+            if opening is None or reason == "":
+                continue
+            if reason is None:
+                yield NotAssessed(
+                    subject(network, pair[0]),
+                    "whether the containers at both addresses are still the linked ones shows in their inspection only",
+                    Evidence.CONTAINERS.value,
+                )
+                continue
+            yield orphan(effect, network, pair, opening, reason)
+
+
+def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
+    """The links of a bridge, each with the one or two rules that carry it out, the client's own first."""
+    found: dict[object, list[LinkRule]] = {}
+    for link in link_rules(host):
+        if link.bridge == network.bridge:
+            found.setdefault(link.pair, []).append(link)
+    return [sorted(pair, key=lambda link: link.reply) for pair in found.values()]
+
+
+def first_opening(effect: Effect, network: Network, pair: list[LinkRule]) -> Share | None:
+    """The packets that the first rule of a pair lets pass; None where something stops them before."""
+    shares = {share.decision.span: share for share in effect.within(network, 4).shares(Verdict.DELIVERED)}
+    return next((shares[link.rule.span] for link in pair if link.rule.span in shares), None)
+
+
+def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
+    """Why a link is an orphan; empty where it is none, None where the capture cannot tell."""
+    gone = [str(address) for address in (link.client, link.server) if holder(network, address) is None]
+    if gone:
+        return f"no container of the network has {' or '.join(gone)}"
+    if host.containers is None:
+        return None
+    client, server = holder(network, link.client), holder(network, link.server)
+    assert client is not None
+    assert server is not None
+    linked = next((c.links for c in host.containers if c.id == client.container), frozenset())
+    if server.name in linked:
+        return ""
+    return f"{link.server} is {server.name!r} now, which {client.name!r} is not linked to"
+
+
+def holder(network: Network, address: IPv4Address) -> Endpoint | None:
+    return next((endpoint for endpoint in network.endpoints if address in endpoint.addresses), None)
+
+
+def named(network: Network, address: IPv4Address) -> str:
+    endpoint = holder(network, address)
+    return endpoint.name if endpoint else str(address)
+
+
+def subject(network: Network, link: LinkRule) -> str:
+    return f"link {named(network, link.client)} -> {named(network, link.server)}"
+
+
+def orphan(effect: Effect, network: Network, pair: list[LinkRule], opening: Share, reason: str) -> Finding:
+    first, *others = pair
+    return Finding(
+        message=(
+            f"The link from {first.client} to {first.server} port {first.port} on network {network.name!r} is "
+            f"orphaned: {reason}, and its rules still accept"
+        ),
+        subject=subject(network, first),
+        key=tuple(link.rule.text for link in pair),
+        primary=Location(first.rule.span, "accepts for a link that is gone"),
+        related=(
+            *(Location(link.rule.span, "the other rule of the pair") for link in others),
+            *(
+                Location(endpoint.span, f"{endpoint.name} has {address}")
+                for address in (first.client, first.server)
+                if (endpoint := holder(network, address)) is not None
+            ),
+            icc_claim(network),
+        ),
+        remedy=tuple(f"iptables {link.rule.text.replace('-A ', '-D ', 1)}" for link in pair),
+        **proof(effect, opening),
+    )

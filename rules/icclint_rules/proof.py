@@ -1,0 +1,88 @@
+"""What the rules of this package share: how a set of packets that meet a verdict becomes part of a finding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+from icclint.api import (
+    ENABLE_ICC,
+    Assumption,
+    Decision,
+    Drop,
+    Effect,
+    Host,
+    Judgement,
+    Location,
+    Network,
+    NotAssessed,
+    Packet,
+    Reject,
+    Rule,
+    Share,
+    Span,
+    Trace,
+    Verdict,
+    describe,
+)
+
+
+class Proof(TypedDict):
+    """The fields of a finding that a share proves."""
+
+    packet: Packet
+    trace: Trace
+    assumptions: tuple[Assumption, ...]
+
+
+def proof(effect: Effect, share: Share) -> Proof:
+    """The witness of a share, its way, and what it hangs on."""
+    return {"packet": share.witness, "trace": effect.trace(share), "assumptions": share.assumptions}
+
+
+def which(judgement: Judgement, share: Share) -> str:
+    """Which packets of a judged class a share holds, in parentheses; nothing where it holds them all."""
+    words = describe(share.boxes, judgement.packets)
+    return f" ({words})" if words else ""
+
+
+def place(decision: Decision, otherwise: Span) -> Span:
+    """The line that decided, or another one where no line did."""
+    return decision.span or otherwise
+
+
+def verb(share: Share) -> str:
+    """How sure a sentence can be."""
+    return "may" if share.assumptions else ""
+
+
+def icc_span(network: Network) -> Span:
+    """Where a network states its ICC, or its name where it does not."""
+    return network.span_of("Options", ENABLE_ICC)
+
+
+def icc_claim(network: Network) -> Location:
+    """The place of a network's claim about ICC."""
+    return Location(icc_span(network), f"network {network.name} says that ICC is {'on' if network.icc else 'off'}")
+
+
+def icc_drop(host: Host, network: Network, family: int) -> Rule | None:
+    """The rule that carries out ``icc=false`` on a bridge: ``-i BRIDGE -o BRIDGE -j DROP`` and nothing else."""
+    for ruleset in host.rulesets_of(family):
+        for chain in ruleset.tables["filter"].chains.values() if "filter" in ruleset.tables else ():
+            for rule in chain.rules:
+                conditions = sorted(match.text for match in rule.matches)
+                if isinstance(rule.target, Drop | Reject) and conditions == [
+                    f"-i {network.bridge}",
+                    f"-o {network.bridge}",
+                ]:
+                    return rule
+    return None
+
+
+def unknown(judgement: Judgement, subject: str) -> Iterator[NotAssessed]:
+    """What cannot be told of a judged class, once for each reason."""
+    for reason, command in dict.fromkeys(
+        (share.decision.text, share.decision.capture_with) for share in judgement.shares(Verdict.UNKNOWN)
+    ):
+        yield NotAssessed(subject, f"the packets' way ends in the unknown: {reason}", command)
