@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -275,6 +275,6 @@ def _exit_code(report: Report, fail_on: str, strict: bool, complete: bool) -> in
     return FOUND if any(finding.severity in loud for finding in report.findings) else OK
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     click.echo(f"icclint: {message}", err=True)
     sys.exit(code)

@@ -33,13 +33,15 @@ ENGINE_CHAINS = DOCKER_CHAINS - {"DOCKER-USER"}
 """Those whose rules are the engine's alone; DOCKER-USER is the administrator's."""
 
 
-def has_docker_chain(host: Host) -> bool:
-    """Whether any captured table of iptables holds a chain that an engine makes."""
-    return any(
-        chain in DOCKER_CHAINS
-        for ruleset in host.rulesets
-        for table in ruleset.tables.values()
-        for chain in table.chains
+def iptables_knows_docker(host: Host) -> bool:
+    """Whether any captured table of iptables holds a chain that an engine makes, or a rule for a bridge of Docker's."""
+    bridges = {network.bridge for network in host.bridges}
+    chains = [c for ruleset in host.rulesets for table in ruleset.tables.values() for c in table.chains.values()]
+    return any(chain.name in DOCKER_CHAINS for chain in chains) or any(
+        isinstance(match, InterfaceMatch) and match.pattern in bridges
+        for chain in chains
+        for rule in chain.rules
+        for match in rule.matches
     )
 
 

@@ -18,7 +18,7 @@ from icclint.report import (
 )
 from icclint.source import Document
 
-_COLOURS = {"high": "red", "medium": "yellow", "low": "cyan", "note": "blue"}
+_COLOURS: Mapping[str, str] = {"high": "red", "medium": "yellow", "low": "cyan", "note": "blue"}
 _WIDEST_LINE = 160
 _MOST_GAPS = 20
 
@@ -68,20 +68,23 @@ def _frame(
     gutter: int,
     documents: Mapping[str, Document],
 ) -> Iterator[str]:
-    blue = {"fg": "blue", "bold": True}
     pad = " " * gutter
     document = documents.get(location.document)
-    yield f"{pad}{click.style(arrow, **blue)} {visible(location.document)}:{location.line}:{location.column}"
+    yield f"{pad}{_blue(arrow)} {visible(location.document)}:{location.line}:{location.column}"
     if document is None or location.line > len(document.lines):
         yield f"{pad} = {visible(label)}"
         return
     line = document.lines[location.line - 1]
     end = location.end_column if location.end_line == location.line else len(line) + 1
     shown, start, length = _window(line, location.column - 1, end - 1)
-    yield f"{click.style(f'{location.line:>{gutter}} |', **blue)} {shown}"
+    yield f"{_blue(f'{location.line:>{gutter}} |')} {shown}"
     marks = underline * max(1, length)
     colour = "red" if underline == "^" else "blue"
-    yield f"{pad} {click.style('|', **blue)} {' ' * start}{click.style(f'{marks} {visible(label)}', fg=colour)}"
+    yield f"{pad} {_blue('|')} {' ' * start}{click.style(f'{marks} {visible(label)}', fg=colour)}"
+
+
+def _blue(text: str) -> str:
+    return click.style(text, fg="blue", bold=True)
 
 
 def _window(line: str, start: int, end: int) -> tuple[str, int, int]:
@@ -102,10 +105,13 @@ def path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
             continue
         table = "" if step.table == "filter" else f"{step.table} "
         rule = visible(step.text) if step.text.startswith(("-A", "[", "-I")) else f"{step.chain}: {visible(step.text)}"
-        where = (
-            f"  ({visible(step.location.document.rpartition('/')[2])}:{step.location.line})" if step.location else ""
-        )
-        yield f"{'  ' * step.depth}{table}{rule} => {visible(step.effect)}{where}"
+        yield f"{'  ' * step.depth}{table}{rule} => {visible(step.effect)}{_line_of(step)}"
+
+
+def _line_of(step: PathStep) -> str:
+    if step.location is None:
+        return ""
+    return f"  ({visible(step.location.document.rpartition('/')[2])}:{step.location.line})"
 
 
 def _not_assessed(words: tuple[ReportedNotAssessed, ...]) -> Iterator[str]:
@@ -147,20 +153,19 @@ def _hosts(report: Report) -> Iterator[str]:
 
 
 def _word(report: Report, host: str) -> str:
-    found = Counter(finding.severity for finding in report.findings if finding.host == host)
-    open_questions = any(word.host == host for word in (*report.not_assessed, *report.crashes))
-    gaps = any(gap.host == host for gap in report.gaps)
-    if found:
-        words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
-        worst = next(severity for severity in _COLOURS if found[severity])
+    found: Counter[str] = Counter(finding.severity for finding in report.findings if finding.host == host)
+    not_known = {part.host for parts in (report.not_assessed, report.crashes, report.gaps) for part in parts}
+    words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
+    worst = next((severity for severity in _COLOURS if found[severity]), "")
+    if worst and worst != "note":
         return click.style(f"broken: {words}", fg=_COLOURS[worst])
-    if open_questions or gaps:
+    if host in not_known:
         return click.style("cannot be told in full", fg="magenta")
-    return click.style("holds", fg="green")
+    return click.style(f"holds, {words}" if words else "holds", fg="green")
 
 
 def _totals(report: Report) -> str:
-    found = Counter(finding.severity for finding in report.findings)
+    found: Counter[str] = Counter(finding.severity for finding in report.findings)
     words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
     hosts = len({document.host for document in report.documents})
     unread = sum(document.kind == "not read" for document in report.documents)

@@ -70,7 +70,7 @@ def unseen(host: Host, network: Network, family: int, switch: Decision) -> Findi
     tool = "ip6tables" if family == 6 else "iptables"
     return Finding(
         message=(
-            f"ICC is off on network {network.name!r}, but IPv{family} frames between its containers never "
+            f"Network {network.name!r} has ICC off, but IPv{family} frames between its containers never "
             f"meet the rules: {switch.text}"
         ),
         subject=f"network {network.name}",

@@ -64,7 +64,7 @@ def bridge_netfilter_unknown(host: Host, effect: Effect) -> Iterator[Finding | N
             drop = icc_drop(host, network, family)
             yield Finding(
                 message=(
-                    f"ICC is off on network {network.name!r}, and the IPv{family} rules carry it out only if bridged "
+                    f"Network {network.name!r} has ICC off, and the IPv{family} rules carry it out only if bridged "
                     "frames meet them, which the capture does not say"
                 ),
                 subject=f"network {network.name}",

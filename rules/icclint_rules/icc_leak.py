@@ -38,7 +38,7 @@ def leak(host: Host, effect: Effect, network: Network, judgement: Judgement, sha
     reach = "may reach" if share.assumptions else "reach"
     return Finding(
         message=(
-            f"ICC is off on network {network.name!r}, but its containers {reach} each other"
+            f"Network {network.name!r} has ICC off, but its containers {reach} each other"
             f"{' over IPv6' if family == 6 else ''}{which(judgement, share)}: {decided} lets the packets pass"
         ),
         subject=f"network {network.name}",

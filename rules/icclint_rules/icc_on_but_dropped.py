@@ -74,7 +74,7 @@ def stopped(effect: Effect, network: Network, judgement: Judgement, share: Share
     cannot = "may not be able to" if share.assumptions else "cannot"
     return Finding(
         message=(
-            f"ICC is on on network {network.name!r}, but its containers {cannot} reach each other"
+            f"Network {network.name!r} has ICC on, but its containers {cannot} reach each other"
             f"{' over IPv6' if family == 6 else ''}{which(judgement, share)}: {decided} stops the packets"
         ),
         subject=f"network {network.name}",

@@ -1,0 +1,117 @@
+"""The engine and the rules against real engines, real kernels and real packets."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+
+import pytest
+
+from icclint.engine import check
+from icclint.packets.effect import Effect
+from icclint.packets.verdict import Verdict
+from icclint_rules import RULES
+from tests import captured
+
+ICC = "com.docker.network.bridge.enable_icc"
+
+FOUND_ON_UNTAMPERED_HOSTS = {
+    # An engine's own doing: each of these claims is broken by what the engine writes, or does not write.
+    "12a-ipv6-no-ip6tables": {"icc-off-ipv6-open", "networks-not-isolated"},
+    "13a-macvlan": {"icc-option-void"},
+    "13b-overlay": {"icc-option-void"},
+    "21-iptables-false": {"icc-off-but-forwarded", "networks-not-isolated"},
+    "23-icc-spellings": {"icc-option-misspelt"},
+    # A link's container is gone or replaced.
+    "04a-link-target-removed": {"link-orphaned"},
+    "04b-link-target-address-reused": {"link-orphaned"},
+}
+FOUND_ON_SOME_ENGINES = {
+    # ufw accepts echo requests ahead of the DROP that engines before 28 append to FORWARD.
+    "20.10.24/16a-ufw-before-docker": {"icc-off-but-forwarded"},
+    # Routed mode came with 27; its rule for ICMP comes ahead of the DROP and asks for no way in.
+    "28.5.2/17a-gateway-modes": {"icc-off-but-forwarded"},
+    "29.7.2/17a-gateway-modes": {"icc-off-but-forwarded"},
+    # The guards in table raw name the old network's bridge and the new network's addresses.
+    "28.5.2/15a-crash-network-lost": {"icc-on-but-dropped"},
+    "29.7.2/15a-crash-network-lost": {"icc-on-but-dropped"},
+}
+TAMPERED = ("09", "10", "11", "18")
+"""The families in which somebody changed rules or kernel settings by hand."""
+
+
+@pytest.mark.parametrize("name", captured.NAMES)
+def test_the_walk_of_every_packet_ends_as_the_packet_did(name: str) -> None:
+    effect = Effect(captured.host(name))
+    for probe in captured.probes(name):
+        trace = effect.walk(probe.packet)
+        assert trace.verdict is not Verdict.UNKNOWN, probe.packet.describe()
+        assert (trace.verdict is Verdict.DELIVERED) == probe.arrived, (probe.packet.describe(), trace.decision.text)
+
+
+def test_there_are_packets_to_compare() -> None:
+    compared = sum(len(captured.probes(name)) for name in captured.NAMES)
+    assert compared > 11_000
+
+
+@pytest.mark.parametrize("name", captured.NAMES)
+def test_each_claim_about_icc_that_packets_disprove_is_reported_and_no_other(name: str) -> None:
+    arrived: dict[tuple[str, int], set[bool]] = defaultdict(set)
+    for probe in captured.probes(name):
+        if probe.packet.bridged:
+            arrived[probe.network, probe.packet.family].add(probe.arrived)
+    claims = {
+        network["Name"]: network["Options"].get(ICC, "true").lower() not in ("false", "0", "f")
+        for network in json.loads((captured.ROOT / name / "networks.json").read_text())
+    }
+    disproved = {network for (network, _), seen in arrived.items() if seen != {claims[network]}}
+    report = check([captured.capture(name)], RULES)
+    rules = ("icc-", "bridge-netfilter-off", "link-orphaned")
+    reported = {
+        finding.subject.removeprefix("network ")
+        if finding.subject.startswith("network ")
+        else "bridge"  # links exist on the default bridge only
+        for finding in report.findings
+        if finding.rule.startswith(rules) and finding.rule not in ("icc-option-void", "icc-option-misspelt")
+    }
+    # A live link opens what it is for, and without a container at one end no packet could be sent.
+    if "03-link" in name:
+        disproved -= {"bridge"}
+    if "04a" in name:
+        disproved |= {"bridge"}
+    assert reported == disproved
+
+
+@pytest.mark.parametrize("name", [name for name in captured.NAMES if not name.split("/")[1].startswith(TAMPERED)])
+def test_a_host_that_nobody_tampered_with_is_silent_but_for_what_its_engine_breaks(name: str) -> None:
+    report = check([captured.capture(name)], RULES)
+    scenario = name.split("/")[1]
+    expected = FOUND_ON_UNTAMPERED_HOSTS.get(scenario, set()) | FOUND_ON_SOME_ENGINES.get(name, set())
+    assert {finding.rule for finding in report.findings if finding.severity != "note"} == expected
+    assert not report.gaps
+    assert not report.crashes
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("20.10.24/09b-drop-deleted-policy-accept", ":FORWARD ACCEPT [0:0]"),
+        ("20.10.24/10a-accept-in-docker-user", "-A DOCKER-USER -i docker0 -o docker0 -j ACCEPT"),
+        ("28.5.2/10a-accept-in-docker-user", "-A DOCKER-USER -i docker0 -o docker0 -j ACCEPT"),
+        ("28.5.2/10b-accept-forward-top", "-A FORWARD -i docker0 -o docker0 -j ACCEPT"),
+        (
+            "28.5.2/10c-accept-one-port",
+            "-A DOCKER-USER -s 172.17.0.3/32 -d 172.17.0.2/32 -p tcp -m tcp --dport 80 -j ACCEPT",
+        ),
+        ("29.7.2/11a-bridge-nf-off", "net.bridge.bridge-nf-call-iptables = 0"),
+        ("20.10.24/12a-ipv6-no-ip6tables", "-P FORWARD ACCEPT"),
+        ("20.10.24/16a-ufw-before-docker", "-A ufw-before-forward -p icmp -m icmp --icmp-type 8 -j ACCEPT"),
+        ("28.5.2/18b-custom-chain-drop", "-A GUARD -p tcp -m tcp --dport 9999 -j DROP"),
+        ("28.5.2/18f-mark", "-A DOCKER-USER -m mark --mark 0x1 -j DROP"),
+    ],
+)
+def test_a_finding_points_at_the_line_that_decides(name: str, line: str) -> None:
+    report = check([captured.capture(name)], RULES)
+    documents = {document.name: document for document, _ in captured.capture(name).documents}
+    lines = [documents[f.location.document].lines[f.location.line - 1] for f in report.findings]
+    assert line in lines
