@@ -1,7 +1,7 @@
 """Runs the cases of tests/rules/*.md: one file a rule, one case a heading.
 
-A case is a host: its fenced blocks are documents, named by their info string. A line that the rule must point at ends in
-``# finding`` (``// finding`` in JSON); whatever is not marked must not be reported. An ``expect`` block says more:
+A case is a host: its fenced blocks are documents, named by their info string. A line that the rule must point at ends
+in ``# finding`` (``// finding`` in JSON); whatever is not marked must not be reported. An ``expect`` block says more:
 ``possible`` (each finding hangs on assumptions), ``message: TEXT`` (a part of the one message), ``not assessed: COMMAND``
 (``nothing`` where no command would tell).
 """
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from icclint_rules import RULES
 
 from icclint.capture.read import Capture
 from icclint.engine import check
 from icclint.parse.kind import kind_of
 from icclint.report import Report
 from icclint.source import Document
-from icclint_rules import RULES
 
 CASES = Path(__file__).parent / "rules"
 MARK = re.compile(r"\s*(?:#|//) finding$", re.MULTILINE)

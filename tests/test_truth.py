@@ -6,11 +6,11 @@ import json
 from collections import defaultdict
 
 import pytest
+from icclint_rules import RULES
 
 from icclint.engine import check
 from icclint.packets.effect import Effect
 from icclint.packets.verdict import Verdict
-from icclint_rules import RULES
 from tests import captured
 
 ICC = "com.docker.network.bridge.enable_icc"

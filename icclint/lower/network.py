@@ -58,7 +58,7 @@ def _icc(value: InspectedNetwork) -> bool:
 def _pools(inspected: Inspected[InspectedNetwork], gaps: list[Gap]) -> tuple[tuple[Subnet, ...], tuple[Address, ...]]:
     subnets: list[Subnet] = []
     gateways: list[Address] = []
-    for index, pool in enumerate(inspected.value.IPAM.Config):
+    for index, pool in enumerate(inspected.value.IPAM.pools):
         for key, text in (("Subnet", pool.Subnet), ("Gateway", pool.Gateway)):
             if not text:
                 continue

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import SkipValidation
 
-from icclint.docker.chains import has_docker_chain
+from icclint.docker.chains import iptables_knows_docker
 from icclint.ir.base import Frozen
 from icclint.ir.host import Host
 from icclint.ir.ruleset import Chain, Rule, Ruleset, Table
@@ -52,6 +52,8 @@ class Firewall(Frozen):
     """All tables that a forwarded packet of one family meets.
 
     ``captured`` tells whether there is a dump of this family at all; without one nothing can be told.
+    ``sees_marks`` tells whether the tables that can mark a packet before FORWARD were captured; otherwise a packet's mark
+    is not known there.
     ``visits`` are in order, and every variant of iptables has its say: a packet must pass all of them.
     ``standing`` are assumptions that every delivery hangs on, since tables were not captured.
     ``bridge_netfilter`` is the decision that lets every bridged frame pass unseen, an assumption where nothing is
@@ -60,6 +62,7 @@ class Firewall(Frozen):
 
     family: int
     captured: bool
+    sees_marks: bool
     visits: Annotated[tuple[Visit, ...], SkipValidation]
     standing: tuple[Assumption, ...]
     bridge_netfilter: Decision | Assumption | None
@@ -78,6 +81,7 @@ def firewall(host: Host, family: int) -> Firewall:
     return Firewall(
         family=family,
         captured=bool(rulesets),
+        sees_marks=all(r.all_tables or {"raw", "mangle"} <= r.tables.keys() for r in rulesets),
         visits=tuple(
             Visit(ruleset=ruleset, table=ruleset.tables[table], hook=hook)
             for table, hook in FORWARDED
@@ -110,12 +114,12 @@ def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterato
                 text=f"nftables' own table {table.family} {table.name}, which is not read, lets the packet pass",
                 span=table.span,
             )
-    if host.native_tables is None and not has_docker_chain(host):
+    if host.native_tables is None and not iptables_knows_docker(host):
         # Docker 29 can keep its rules in tables of its own; then those of iptables say nothing (moby, nftabler).
         yield Assumption(
             key="nft tables",
             holds=True,
-            text="iptables holds no chain of Docker's, and no table of nftables' own holds Docker's rules instead",
+            text="no table of nftables' own holds Docker's rules, of which iptables holds none",
             capture_with="nft list ruleset",
         )
     variants = {ruleset.variant for ruleset in rulesets}

@@ -27,7 +27,8 @@ def routed_addresses(network: Network, family: int) -> RangeSet:
     endpoints = [int(a) for e in network.endpoints if (a := e.address(family)) is not None]
     subnets = network.subnets_of(family)
     if not subnets:
-        return RangeSet.single(*endpoints)
+        # Nothing is stated, so nothing may be left out.
+        return RangeSet.single(*endpoints) or RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
     taken = [int(gateway) for gateway in network.gateways if gateway.version == family]
     for subnet in subnets:
         first, last = subnet_range(subnet)

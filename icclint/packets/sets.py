@@ -254,7 +254,8 @@ def _one_of(values: RangeSet, liked: int) -> int:
 def judge(firewall: Firewall, packets: PacketClass) -> Judgement:
     """What becomes of a class of packets."""
     run = _Run(firewall, packets)
-    run.go(_State(packets.box, packets.state, mark=0, assumed=(), accepted=None))
+    mark = 0 if firewall.sees_marks else None
+    run.go(_State(packets.box, packets.state, mark, assumed=(), accepted=None))
     return Judgement(packets, tuple(run.outcomes), firewall.standing)
 
 
@@ -404,10 +405,7 @@ class _Run:
                 back += returned
                 return []
             case ir.SetMark(value=value, mask=mask):
-                return [
-                    replace(state, mark=None if state.mark is None else (state.mark & ~mask) ^ value)
-                    for state in matched
-                ]
+                return [replace(state, mark=_marked(state.mark, value, mask)) for state in matched]
             case ir.ForgetMark():
                 return [replace(state, mark=None) for state in matched]
             case ir.NoTrack():
@@ -536,6 +534,13 @@ class _Run:
 
 def _chosen(values: RangeSet, everything: RangeSet, wanted: bool) -> RangeSet:
     return values if wanted else everything - values
+
+
+def _marked(mark: int | None, value: int, mask: int) -> int | None:
+    # All 32 bits replaced: what they were before no longer counts.
+    if mask == 0xFFFFFFFF:
+        return value
+    return None if mark is None else (mark & ~mask) ^ value
 
 
 def _constant(answer: bool) -> tuple[_Part, ...]:

@@ -78,7 +78,7 @@ class _Walk:
     accepted: Decision | None = None
 
     def __post_init__(self) -> None:
-        self.mark: int | None = self.packet.mark
+        self.mark: int | None = self.packet.mark if self.firewall.sees_marks else None
         self.state = self.packet.state
 
     def run(self) -> Trace:
@@ -144,7 +144,7 @@ class _Walk:
                         stack.append((chain, position))
                     chain, position = called, 0
                 case ir.SetMark(value=value, mask=mask):
-                    self.mark = None if self.mark is None else (self.mark & ~mask) ^ value
+                    self.mark = marked(self.mark, value, mask)
                 case ir.ForgetMark():
                     self.mark = None
                 case ir.NoTrack():
@@ -284,6 +284,13 @@ class _Walk:
         if port is None:
             return self._known(match)
         return ir.InterfaceMatch(side="in", pattern=match.pattern, text="", span=match.span).matches(port)
+
+
+def marked(mark: int | None, value: int, mask: int) -> int | None:
+    """A mark after ``MARK --set-xmark VALUE/MASK``; one that is not known is known again where no bit of it is left."""
+    if mark is None:
+        return value if mask == 0xFFFFFFFF else None
+    return (mark & ~mask) ^ value
 
 
 def all_hold(answers: Iterable[bool | None]) -> bool | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from icclint.parse.json import JsonText, Path
 from icclint.source import Gap, Span
@@ -47,7 +47,8 @@ class InspectedPool(_Inspected):
 class InspectedIpam(_Inspected):
     """``IPAM``; ``Config`` is null for host, none and config-only networks since 25.0."""
 
-    Config: Annotated[list[InspectedPool], BeforeValidator(_or_no_items)] = []
+    # pydantic takes the name Config for its own.
+    pools: Annotated[list[InspectedPool], BeforeValidator(_or_no_items)] = Field(default=[], alias="Config")
 
 
 class InspectedEndpoint(_Inspected):

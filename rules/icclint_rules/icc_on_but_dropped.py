@@ -35,6 +35,7 @@ from collections.abc import Iterator
 from icclint.api import (
     Effect,
     Evidence,
+    Extent,
     Finding,
     Host,
     Judgement,
@@ -65,6 +66,15 @@ def icc_on_but_dropped(host: Host, effect: Effect) -> Iterator[Finding | NotAsse
             for share in judgement.shares(Verdict.DROPPED) + judgement.shares(Verdict.REJECTED):
                 yield stopped(effect, network, judgement, share)
             yield from unknown(judgement, f"network {network.name}")
+            yield from not_captured(network, judgement)
+
+
+def not_captured(network: Network, judgement: Judgement) -> Iterator[NotAssessed]:
+    """What of the host could stop the packets that the captured tables let pass."""
+    if judgement.extent(Verdict.DELIVERED) is not Extent.NONE:
+        for assumption in judgement.standing:
+            reason = f"its containers reach each other only if {assumption.text}"
+            yield NotAssessed(f"network {network.name}", reason, assumption.capture_with)
 
 
 def stopped(effect: Effect, network: Network, judgement: Judgement, share: Share) -> Finding:

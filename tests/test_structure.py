@@ -1,0 +1,87 @@
+"""The house in order: which way imports go, and what every rule has."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from icclint_rules import RULES
+
+from icclint.rule import Rule
+
+ROOT = Path(__file__).parent.parent
+
+MAY_IMPORT = {
+    "icclint.source": set(),
+    "icclint.parse": {"source"},
+    "icclint.ir": {"source"},
+    "icclint.docker": {"ir"},
+    "icclint.lower": {"source", "parse", "ir", "docker"},
+    "icclint.capture": {"source", "parse"},
+    "icclint.packets": {"source", "ir", "docker"},
+    "icclint.finding": {"source", "packets"},
+    "icclint.rule": {"ir", "packets", "finding"},
+    "icclint.api": {"source", "ir", "docker", "packets", "finding", "rule"},
+    "icclint.plugins": {"rule"},
+    "icclint.report": set(),
+    "icclint.fingerprint": {"ir"},
+    "icclint.engine": {
+        "source", "ir", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
+    },
+    "icclint.output": {"source", "report", "rule"},
+    "icclint.trace": {"ir", "lower", "packets", "engine", "report", "output"},
+    "icclint_rules": {"api"},
+}  # fmt: skip
+"""What each part may import of icclint, besides itself. The command line may import anything."""
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for root in (ROOT, ROOT / "rules"):
+        for path in sorted(root.glob("icclint*/**/*.py")):
+            yield ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"), path
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where they lead"
+            yield node.module or ""
+            # `from icclint import report` names a module too.
+            if node.module == "icclint":
+                yield from (f"icclint.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()), ids=lambda value: value if isinstance(value, str) else "")
+def test_imports_go_one_way(name: str, path: Path) -> None:
+    part = next((part for part in MAY_IMPORT if name == part or name.startswith(f"{part}.")), None)
+    if part is None:
+        assert name in ("icclint", "icclint.cli", "icclint.__main__"), f"{name} has no place in the table"
+        return
+    for target in imports(path):
+        assert target.partition(".")[0] not in ("rules", "grammars"), "works in a checkout, fails in a wheel"
+        if target == part or target.startswith(f"{part}.") or not target.startswith("icclint"):
+            continue
+        if target in ("icclint", "icclint.__version__"):
+            continue
+        allowed = {f"icclint.{other}" for other in MAY_IMPORT[part]}
+        assert ".".join(target.split(".")[:2]) in allowed, f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_a_rule_has_a_page_with_all_its_sections(rule: Rule) -> None:
+    headings = re.findall(r"^## (.*)$", rule.page, re.MULTILINE)
+    assert headings == ["What it detects", "Why it matters", "Example", "What to do", "Limits"]
+    assert all(rule.section(heading) for heading in headings)
+    assert rule.summary.endswith(".")
+    assert rule.check.__module__ == f"icclint_rules.{rule.id.replace('-', '_')}"
+
+
+def test_every_module_with_a_rule_is_listed() -> None:
+    listed = {rule.check.__module__ for rule in RULES}
+    found = {name for name, path in modules() if name.startswith("icclint_rules.") and "\n@rule(" in path.read_text()}
+    assert found == listed
