@@ -35,9 +35,9 @@ icclint:
     def icc_off_ipv6_open(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
         ...
 
-`host` holds the claims, `effect` answers what the rules do with the packets that a claim is about; a rule never reads the
-text of a dump. What it cannot tell it yields as `NotAssessed`, with the command whose output would tell. Built-in rules
-are listed in `RULES` of `icclint_rules`; a package of your own names its tuple by an entry point:
+`host` holds the claims, `effect` answers what the rules do with the packets that a claim is about; a rule never reads
+the text of a dump. What it cannot tell it yields as `NotAssessed`, with the command whose output would tell. Built-in
+rules are listed in `RULES` of `icclint_rules`; a package of your own names its tuple by an entry point:
 
     [project.entry-points."icclint.rules"]
     mine = "my_rules:RULES"

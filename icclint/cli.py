@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 
 import click
 
@@ -121,58 +121,77 @@ def list_rules() -> None:
 
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
-@click.option("--from", "source", required=True, metavar="WHO", help="A container's name, or an address.")
-@click.option("--to", "destination", required=True, metavar="WHO[:PORT]",
-              help="A container's name, or an address, with a port or without ([ADDRESS]:PORT for IPv6).")  # fmt: skip
-@click.option("--network", metavar="NAME", help="The network whose address is meant, where a container has several.")
-@click.option("--in", "in_interface", metavar="INTERFACE", help="Where the packet comes in.")
-@click.option("--out", "out_interface", metavar="INTERFACE", help="Where the packet goes out.")
+@click.option("--from", "sender", metavar="WHO", help="Who sends: see below.")
+@click.option("--to", "target", metavar="WHO[:PORT]", help="To whom, and to which port ([ADDRESS]:PORT for IPv6).")
+@click.option("--source", metavar="ADDRESS", help="The sender's address, where it has several.")
 @click.option("--proto", default="tcp", show_default=True, metavar="NAME", help="tcp, udp, icmp or a number.")
-@click.option("--sport", type=click.IntRange(0, 65535), default=40000, show_default=True, help="The source port.")
+@click.option("--sport", type=click.IntRange(0, 65535), metavar="PORT", help="The source port.  [default: 40000]")
+@click.option("--icmp-type", type=click.IntRange(0, 255), metavar="TYPE", help="[default: an echo request]")
 @click.option("--state", type=click.Choice(("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")), default="NEW",
               show_default=True, help="What connection tracking says of it.")  # fmt: skip
+@click.option("--mark", type=int, default=0, show_default=True, help="The mark that it starts with.")
 @click.option("--family", type=click.Choice(("4", "6")), default="4", show_default=True, help="IPv4 or IPv6.")
+@click.option("--queries", type=click.File("r", encoding="utf-8"), metavar="FILE",
+              help="Questions instead, one JSON object a line; answers come one a line, in the same order.")  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
 def trace(
     captures: tuple[str, ...],
-    source: str,
-    destination: str,
-    network: str | None,
-    in_interface: str | None,
-    out_interface: str | None,
+    sender: str | None,
+    target: str | None,
+    source: str | None,
     proto: str,
-    sport: int,
+    sport: int | None,
+    icmp_type: int | None,
     state: str,
+    mark: int,
     family: str,
+    queries: IO[str] | None,
     output: str,
 ) -> None:
-    """Follow one forwarded packet through the tables of a captured host.
+    """Follow one packet through a captured host: each rule that it meets, and why it matches or not.
+
+    WHO is a container's name, NAME@NETWORK, host, outside (beyond the default route), interface:NAME, or an address.
 
     Example: icclint trace host1 --from web2 --to web1:80
     """
     from icclint.lower.host import lower_host  # noqa: PLC0415
-    from icclint.trace import Question, QuestionError, answer  # noqa: PLC0415
+    from icclint.question import Question, QuestionError  # noqa: PLC0415
+    from icclint.trace import Tracer  # noqa: PLC0415
 
     read, _ = _captures(captures, Path())
     if len(read) != 1:
         raise click.UsageError(f"trace needs the capture of one host, and this is {len(read)}")
     host, _ = lower_host(read[0].host, read[0].documents)
-    question = Question(
-        source=source,
-        destination=destination,
-        network=network,
-        in_interface=in_interface,
-        out_interface=out_interface,
-        protocol=proto,
-        source_port=sport,
-        state=state,
-        family=int(family),
-    )
+    tracer = Tracer(host)
     try:
-        found = answer(host, question)
+        if queries is not None:
+            _write(tracer.answer_lines(queries), None, coloured=True)
+            return
+        if sender is None or target is None:
+            raise click.UsageError("say who sends and to whom: --from WHO --to WHO, or --queries FILE")
+        who, port = _split_port(target)
+        answer = tracer.answer(Question(sender, who, proto, port, sport, icmp_type, state, mark, int(family), source))
     except QuestionError as error:
         raise click.UsageError(str(error)) from error
-    click.echo(found.model_dump_json(indent=2) if output == "json" else "\n".join(found.story()))
+    click.echo(answer.model_dump_json(indent=2) if output == "json" else "\n".join(answer.story()))
+
+
+def _split_port(text: str) -> tuple[str, int | None]:
+    """``WHO:PORT`` or ``[ADDRESS]:PORT``; an IPv6 address alone has colons of its own."""
+    if text.startswith("["):
+        who, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif text.count(":") == 1 and not text.startswith(("container:", "interface:")):
+        who, _, port = text.partition(":")
+    elif text.count(":") == 2 and text.startswith(("container:", "interface:")):
+        who, _, port = text.rpartition(":")
+    else:
+        return text, None
+    if not port:
+        return who, None
+    if not port.isdigit() or int(port) > 65535:
+        raise click.UsageError(f"{port!r} is not a port")
+    return who, int(port)
 
 
 def _rules() -> tuple[Rule, ...]:

@@ -14,7 +14,7 @@ from icclint.ir.host import Host
 from icclint.lower.host import lower_host
 from icclint.packets.effect import Effect
 from icclint.packets.packet import PROTOCOL_NAMES, Packet, address_text
-from icclint.packets.verdict import Trace
+from icclint.packets.verdict import Step, Trace
 from icclint.rule import Rule
 from icclint.source import Gap, Span
 
@@ -165,15 +165,18 @@ def reported_packet(packet: Packet) -> r.ReportedPacket:
 
 def path(trace: Trace) -> tuple[r.PathStep, ...]:
     """The rules and policies on a packet's way that matched it."""
-    return tuple(
-        r.PathStep(
-            location=location(step.span) if step.span else None,
-            table=step.table,
-            chain=step.chain,
-            depth=step.depth,
-            text=step.text,
-            effect=step.effect,
-        )
-        for step in trace.steps
-        if step.matched
+    return tuple(reported_step(step) for step in trace.steps if step.matched)
+
+
+def reported_step(step: Step) -> r.PathStep:
+    """A rule or policy that a packet met, as the report states it."""
+    return r.PathStep(
+        location=location(step.span) if step.span else None,
+        table=step.table,
+        chain=step.chain,
+        depth=step.depth,
+        text=step.text,
+        effect=step.effect,
+        matched=step.matched,
+        why=step.why,
     )

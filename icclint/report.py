@@ -50,14 +50,17 @@ class ReportedPacket(_Part):
     destination: str
     destination_port: int | None
     icmp: tuple[int, int] | None
-    in_interface: str
-    out_interface: str
+    in_interface: str | None
+    out_interface: str | None
     bridged: bool
     text: str
 
 
 class PathStep(_Part):
-    """One rule or policy that the packet met and that matched it. ``depth`` counts the jumps to its chain."""
+    """One rule or policy that the packet met. ``depth`` counts the jumps to its chain.
+
+    A finding's path holds those that matched; a trace holds all, and ``why`` says which condition did not hold.
+    """
 
     location: ReportedLocation | None
     table: str
@@ -65,6 +68,8 @@ class PathStep(_Part):
     depth: int
     text: str
     effect: str
+    matched: bool | None = True
+    why: str = ""
 
 
 class ReportedAssumption(_Part):

@@ -33,8 +33,8 @@ class Span:
 class Gap:
     """Something that was captured and not understood.
 
-    ``whole`` is set where nothing of the document could be used; otherwise the gap is one line, and the
-    rest of the document was analysed.
+    ``whole`` is set where nothing of the document could be used; otherwise the gap is a line, or a run of them, and
+    the rest of the document was analysed.
     """
 
     span: Span
@@ -58,42 +58,50 @@ class Document:
     @cached_property
     def text(self) -> str:
         """The text: UTF-8, or UTF-16 where a byte order mark says so; other bytes become U+FFFD."""
-        for mark, encoding in _MARKS:
-            if self.content.startswith(mark):
-                return self.content[len(mark) :].decode(encoding, errors="replace")
-        return self.content.decode("utf-8", errors="replace")
+        return self._decoded("replace")
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
-        """The lines, without their ends. Only ``\\n`` and ``\\r\\n`` end a line, as for iptables-restore."""
+        """The lines, without their ends. Only ``\\n`` ends a line, and what ``\\r`` stands before it."""
         lines = self.text.split("\n")
         if lines[-1] == "":
             lines.pop()
-        return tuple(line.removesuffix("\r") for line in lines)
+        return tuple(line.rstrip("\r") for line in lines)
 
     @cached_property
     def is_binary(self) -> bool:
-        """Whether the text holds NUL, which no dump and no JSON text can."""
-        return "\0" in self.text
+        """Whether more than a stray character of it is NUL, which no dump and no JSON text holds."""
+        return self.text.count("\0") * 100 > len(self.text)
 
-    def undecodable(self) -> tuple[Gap, ...]:
-        """One gap for each line in which bytes could not be decoded."""
-        if "\ufffd" not in self.text:
-            return ()
-        return tuple(
-            Gap(self.line_span(number), line, "bytes that are not UTF-8 are shown as \ufffd")
-            for number, line in enumerate(self.lines, start=1)
-            if "\ufffd" in line
-        )
+    @cached_property
+    def is_damaged(self) -> bool:
+        """Whether some bytes could not be decoded, and are U+FFFD in the text."""
+        try:
+            self._decoded("strict")
+        except UnicodeDecodeError:
+            return True
+        return False
 
     def line_span(self, number: int) -> Span:
         """The span of a whole line, without its end."""
         length = len(self.lines[number - 1]) if number <= len(self.lines) else 0
         return Span(self.name, number, 1, number, length + 1)
 
+    def text_span(self, number: int) -> Span:
+        """The span of a line without the blanks around it."""
+        line = self.lines[number - 1]
+        start = len(line) - len(line.lstrip()) + 1
+        return Span(self.name, number, start, number, start + len(line.strip()))
+
     def whole_span(self) -> Span:
         """The span of the first line, which stands for the document where no better place is known."""
         return self.line_span(1)
+
+    def _decoded(self, errors: str) -> str:
+        for mark, encoding in _MARKS:
+            if self.content.startswith(mark):
+                return self.content[len(mark) :].decode(encoding, errors)
+        return self.content.decode("utf-8", errors)
 
 
 _MARKS = (

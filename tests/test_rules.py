@@ -2,7 +2,7 @@
 
 A case is a host: its fenced blocks are documents, named by their info string. A line that the rule must point at ends
 in ``# finding`` (``// finding`` in JSON); whatever is not marked must not be reported. An ``expect`` block says more:
-``possible`` (each finding hangs on assumptions), ``message: TEXT`` (a part of the one message), ``not assessed: COMMAND``
+``possible`` (each finding hangs on assumptions), ``message: TEXT`` (a part of a message), ``not assessed: COMMAND``
 (``nothing`` where no command would tell).
 """
 

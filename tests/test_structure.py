@@ -32,7 +32,8 @@ MAY_IMPORT = {
         "source", "ir", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
     },
     "icclint.output": {"source", "report", "rule"},
-    "icclint.trace": {"ir", "lower", "packets", "engine", "report", "output"},
+    "icclint.question": {"ir", "lower", "packets"},
+    "icclint.trace": {"ir", "packets", "engine", "question", "report", "output"},
     "icclint_rules": {"api"},
 }  # fmt: skip
 """What each part may import of icclint, besides itself. The command line may import anything."""

@@ -5,19 +5,25 @@ Evidence is only read, and links are not followed, since a capture may come from
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from icclint.parse.kind import Kind, kind_of
 from icclint.source import Document, Gap, Span
 
 STDIN = "-"
+UNREADABLE = "cannot be read"
+"""How the reason of a gap begins where a document should have been read, and could not be."""
 LOOSE_HOST = "host"
 """The name of the host that loose files and standard input tell of."""
+MOST_BYTES = 1 << 28
+"""The largest file that is read. No output of a host comes near it; a disk image in its folder does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Capture:
 
 
 class MissingInputError(Exception):
-    """A path that does not exist, or a folder that holds no document."""
+    """A path that does not exist or cannot be read, or a folder that holds no document."""
 
 
 def read_captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...], tuple[MissingInputError, ...]]:
@@ -44,24 +50,24 @@ def read_captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...]
     wanted = sorted(set(paths))
     base = _base([path for path in wanted if path != STDIN], root)
     errors: list[MissingInputError] = []
-    captures: list[Capture] = []
+    captures: dict[str, Capture] = {}
     loose: list[_Entry] = []
     for path in wanted:
-        if path == STDIN:
-            loose.append(_Entry("stdin", sys.stdin.buffer.read()))
-        elif os.path.isdir(path):
-            found = list(_folder(Path(path), base))
-            captures += found
+        if path != STDIN and os.path.isdir(path):
+            found = {capture.host: capture for capture in _folder(Path(path), base, errors)}
+            captures |= found
             if not found:
                 errors.append(MissingInputError(f"{path}: the folder holds no file"))
-        elif os.path.lexists(path):
-            loose.append(_file(Path(path), base, follow=True))
-        else:
-            errors.append(MissingInputError(f"{path}: no such file or folder"))
+            continue
+        try:
+            loose.append(_stdin() if path == STDIN else _Entry(_name(Path(path), base), _all_of(path, os.O_RDONLY)))
+        except OSError as error:
+            errors.append(MissingInputError(f"{path}: {error.strerror}"))
     if loose:
-        captures.append(_capture(LOOSE_HOST, loose))
-    unique = {capture.host: capture for capture in captures}
-    return tuple(unique[host] for host in sorted(unique)), tuple(errors)
+        # A folder may have the same name.
+        host = LOOSE_HOST if LOOSE_HOST not in captures else f"{LOOSE_HOST} (files)"
+        captures[host] = _capture(host, loose)
+    return tuple(captures[host] for host in sorted(captures)), tuple(errors)
 
 
 def _base(paths: list[str], root: Path) -> str:
@@ -81,47 +87,114 @@ class _Entry:
     content: bytes | None
     reason: str = ""
 
-
-def _folder(folder: Path, base: str) -> Iterator[Capture]:
-    entries = sorted(folder.iterdir(), key=lambda path: path.name)
-    files = [_file(path, base) for path in entries if not _is_folder(path)]
-    folders = [path for path in entries if _is_folder(path)]
-    here = _capture(_host(folder, base), files)
-    if any(kind is not Kind.UNKNOWN for _, kind in here.documents):
-        beneath = [_file(path, base) for sub in folders for path in _files_beneath(sub)]
-        yield _capture(here.host, files + beneath)
-        return
-    found = [capture for sub in folders for capture in _folder(sub, base)]
-    # Notes that lie beside the folders of several hosts belong to none of them.
-    if not found and files:
-        yield here
-    yield from found
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it should have been read, and could not be."""
+        return self.reason.startswith(UNREADABLE)
 
 
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What lies directly in one folder, in the order of names; ``failure`` is why that cannot be told."""
+
+    files: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    failure: str = ""
 
 
-def _files_beneath(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
-        if _is_folder(path):
-            yield from _files_beneath(path)
+def _folder(top: Path, base: str, errors: list[MissingInputError]) -> Iterator[Capture]:
+    """The hosts in a folder. Files that icclint does not know belong to none, unless there is nothing else."""
+    tree = _tree(top)
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        entries = list(_entries(folder, tree[folder], base))
+        here = _capture(_host(folder, base), entries)
+        if any(kind not in (Kind.UNKNOWN, Kind.EMPTY) for _, kind in here.documents):
+            beneath = [entry for below in _beneath(folder, tree) for entry in _entries(below, tree[below], base)]
+            yield _capture(here.host, entries + beneath)
+            continue
+        pending += reversed(tree[folder].folders)
+        if entries and not any(tree[below].files for below in _beneath(folder, tree)):
+            yield here
         else:
-            yield path
+            errors += [MissingInputError(f"{entry.name}: {entry.reason}") for entry in entries if entry.is_unreadable]
 
 
-def _file(path: Path, base: str, *, follow: bool = False) -> _Entry:
-    name = _name(path, base)
+def _tree(top: Path) -> dict[Path, _Listing]:
+    """Every folder from one on down; links lead nowhere."""
+    tree: dict[Path, _Listing] = {}
+    pending = [top]
+    while pending:
+        folder = pending.pop()
+        tree[folder] = _listing(folder)
+        pending += tree[folder].folders
+    return tree
+
+
+def _listing(folder: Path) -> _Listing:
     try:
-        mode = (path.stat() if follow else path.lstat()).st_mode
+        with os.scandir(folder) as found:
+            kinds = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+    except OSError as error:
+        return _Listing((), (), f"{UNREADABLE}: {error.strerror}")
+    return _Listing(
+        files=tuple(folder / name for name, is_folder in kinds if not is_folder),
+        folders=tuple(folder / name for name, is_folder in kinds if is_folder),
+    )
+
+
+def _beneath(folder: Path, tree: Mapping[Path, _Listing]) -> Iterator[Path]:
+    """The folders in a folder, and those in them."""
+    pending = list(reversed(tree[folder].folders))
+    while pending:
+        below = pending.pop()
+        yield below
+        pending += reversed(tree[below].folders)
+
+
+def _entries(folder: Path, listing: _Listing, base: str) -> Iterator[_Entry]:
+    if listing.failure:
+        yield _Entry(_name(folder, base), None, listing.failure)
+    for path in listing.files:
+        yield _file(path, _name(path, base))
+
+
+def _file(path: Path, name: str) -> _Entry:
+    """A file of a folder that may come from anybody."""
+    try:
+        mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
             return _Entry(name, None, "a symbolic link, which is not followed")
         # A pipe or a device could be read for ever.
         if not stat.S_ISREG(mode):
             return _Entry(name, None, "not a regular file")
-        return _Entry(name, path.read_bytes())
+        return _Entry(name, _all_of(path, os.O_RDONLY | _NO_SURPRISES))
     except OSError as error:
-        return _Entry(name, None, f"cannot be read: {error.strerror}")
+        return _Entry(name, None, f"{UNREADABLE}: {error.strerror}")
+
+
+# What was a file a moment ago may be a link or a pipe now.
+_NO_SURPRISES: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def _stdin() -> _Entry:
+    # Python has none where it was started without one.
+    return _Entry("stdin", _at_most(sys.stdin.buffer) if sys.stdin is not None else b"")
+
+
+def _all_of(path: str | Path, flags: int) -> bytes:
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        return _at_most(file)
+
+
+def _at_most(file: IO[bytes]) -> bytes:
+    content = bytearray()
+    while piece := file.read(1 << 20):
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return bytes(content)
 
 
 def _capture(host: str, entries: Iterable[_Entry]) -> Capture:
@@ -135,9 +208,11 @@ def _capture(host: str, entries: Iterable[_Entry]) -> Capture:
 
 
 def _name(path: Path, base: str) -> str:
-    return Path(os.path.relpath(path, base)).as_posix()
+    """A path that can be printed: what is no UTF-8 in it becomes U+FFFD."""
+    relative = Path(os.path.relpath(path, base)).as_posix()
+    return os.fsencode(relative).decode("utf-8", "replace")
 
 
 def _host(folder: Path, base: str) -> str:
     name = _name(folder, base)
-    return os.path.basename(base) if name == "." else name
+    return (os.path.basename(base) or LOOSE_HOST) if name == "." else name

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv6Address
+
 from icclint.ir.base import Frozen
 from icclint.source import Span
 
 
+class PublishedPort(Frozen):
+    """A port of a container that the engine opens on the host: ``host_address`` is None for every address."""
+
+    protocol: str
+    host_address: IPv4Address | IPv6Address | None
+    host_port: int
+    port: int
+
+
+class Attachment(Frozen):
+    """A container's place on a network, in its own words; ``default_routes`` are the families it leads out in."""
+
+    network: str
+    addresses: tuple[IPv4Address | IPv6Address, ...]
+    default_routes: frozenset[int]
+
+
 class Container(Frozen):
-    """One container, running or not. ``links`` are the names of those that it was started with ``--link`` to."""
+    """One container, running or not.
+
+    ``links`` are the names of those that it was started with ``--link`` to. ``network_mode`` is the engine's word
+    (``host``, ``none``, ``container:ID``, or a network).
+    """
 
     id: str
     name: str
     links: frozenset[str]
+    network_mode: str
+    attachments: tuple[Attachment, ...]
+    published: tuple[PublishedPort, ...]
     span: Span

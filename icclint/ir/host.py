@@ -10,6 +10,7 @@ from pydantic import SkipValidation
 from icclint.ir.base import Frozen
 from icclint.ir.container import Container
 from icclint.ir.network import Network
+from icclint.ir.route import Interface, Route
 from icclint.ir.ruleset import Ruleset
 from icclint.source import Span
 
@@ -35,7 +36,8 @@ class Host(Frozen):
     ``rulesets`` holds one entry for each family and variant of iptables that a dump was found of. ``sysctls`` is
     None without a sysctl dump; ``all_sysctls`` tells that the dump holds every setting, so that a missing one
     does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
-    hold rules too. ``native_tables`` are those of nftables itself that a forwarded packet meets.
+    hold rules too. ``native_tables`` are those of nftables itself that a forwarded packet meets. ``interfaces`` and
+    ``routes`` are what ``ip addr`` and ``ip route`` showed.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Host(Frozen):
     sysctls: Annotated[Mapping[str, Sysctl], SkipValidation] | None
     all_sysctls: bool
     native_tables: tuple[NativeTable, ...] | None
+    interfaces: tuple[Interface, ...] | None = None
+    routes: tuple[Route, ...] | None = None
     legacy_warning: Span | None = None
 
     def rulesets_of(self, family: int) -> tuple[Ruleset, ...]:

@@ -217,10 +217,18 @@ class NoTrack(Target):
 
 
 class Rewrite(Target):
-    """DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP: the packet passes with other addresses."""
+    """DNAT, SNAT, MASQUERADE, REDIRECT, NETMAP: the packet passes with another source or destination.
+
+    ``how`` is ``to`` one of ``addresses`` (None: the address stays) and one of ``ports`` (None: the port stays);
+    ``interface`` for the address of the interface that the packet goes out by (MASQUERADE) or came in by (REDIRECT);
+    ``prefix`` for NETMAP, which keeps the host part of the address; or ``unknown``, where the text could not be read.
+    """
 
     kind: Literal["rewrite"] = "rewrite"
     of: Literal["source", "destination"]
+    how: Literal["to", "interface", "prefix", "unknown"] = "unknown"
+    addresses: Range | None = None
+    ports: Range | None = None
 
 
 class UnknownTarget(Target):

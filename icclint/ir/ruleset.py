@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import SkipValidation
 
 from icclint.ir.base import Frozen
-from icclint.ir.match import AnyMatch, AnyTarget
+from icclint.ir.match import AnyMatch, AnyTarget, InterfaceMatch
 from icclint.source import Span
 
 
@@ -37,6 +38,25 @@ class Chain(Frozen):
     policy: str | None
     span: Span | None
     rules: Annotated[Sequence[Rule], SkipValidation]
+
+    def rules_for(self, interfaces: frozenset[str]) -> Iterator[Rule]:
+        """The rules that can match a packet on these interfaces, in order: all but those that ask for another one."""
+        asked = {None, *interfaces}
+        places = [place for key, places in self._by_interfaces.items() if asked.issuperset(key) for place in places]
+        return (self.rules[place] for place in sorted(places))
+
+    @cached_property
+    def _by_interfaces(self) -> Mapping[tuple[str | None, str | None], list[int]]:
+        """The places of the rules by the exact names that they ask for, in and out."""
+        found: dict[tuple[str | None, str | None], list[int]] = {}
+        for place, rule in enumerate(self.rules):
+            names: dict[str, str] = {
+                match.side: match.pattern
+                for match in rule.matches
+                if isinstance(match, InterfaceMatch) and not match.negated and not match.pattern.endswith("+")
+            }
+            found.setdefault((names.get("in"), names.get("out")), []).append(place)
+        return found
 
 
 class Table(Frozen):

@@ -8,9 +8,20 @@ from dataclasses import dataclass, field
 from icclint.ir.container import Container
 from icclint.ir.host import Host, NativeTable, Sysctl
 from icclint.ir.network import Network
+from icclint.ir.route import Interface, Route
 from icclint.lower.network import lower_container, lower_network
+from icclint.lower.route import lower_interface, lower_route
 from icclint.lower.ruleset import lower_dumps
-from icclint.parse.inspect import read_containers, read_networks
+from icclint.parse.gaps import undecodable
+from icclint.parse.inspect import read_inspected
+from icclint.parse.iproute import (
+    ShownInterface,
+    ShownRoute,
+    parse_interfaces,
+    parse_routes,
+    read_interfaces,
+    read_routes,
+)
 from icclint.parse.iptables import Dump, parse_dump
 from icclint.parse.json import JsonError, parse_json
 from icclint.parse.kind import Kind
@@ -28,46 +39,81 @@ class _Evidence:
     containers: list[Container] | None = None
     sysctls: list[SysctlDump] = field(default_factory=list)
     native_tables: list[NativeTable] | None = None
+    interfaces: list[Interface] | None = None
+    routes: list[Route] | None = None
     gaps: list[Gap] = field(default_factory=list)
 
 
 def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[Host, tuple[Gap, ...]]:
     """The host that some documents tell of, and the gaps in them. What one document lacks spoils no other."""
     evidence = _Evidence()
-    for document, kind in documents:
-        _read(document, kind, evidence)
+    for document, kind in sorted(documents, key=lambda pair: pair[0].name):
+        evidence.gaps += undecodable(document)
+        try:
+            _read(document, kind, evidence)
+        except JsonError as error:
+            evidence.gaps.append(error.gap)
     rulesets = lower_dumps(evidence.dumps)
-    sysctls = {s.name: Sysctl(value=s.value, span=s.span) for dump in evidence.sysctls for s in dump.settings}
+    sysctls = _settings(evidence)
     host = Host(
         name=name,
         rulesets=rulesets.rulesets,
-        networks=None if evidence.networks is None else _by_name(evidence.networks),
+        networks=_by_name(evidence),
         containers=None if evidence.containers is None else tuple(evidence.containers),
         sysctls=sysctls if evidence.sysctls else None,
-        # `sysctl -a` prints hundreds of settings of the kernel itself; a choice of a few says nothing of the others.
-        all_sysctls="kernel.hostname" in sysctls or "kernel.pid_max" in sysctls,
+        all_sysctls=any({setting.name for setting in dump.settings} >= _SURE_SETTINGS for dump in evidence.sysctls),
         native_tables=None if evidence.native_tables is None else tuple(evidence.native_tables),
+        interfaces=None if evidence.interfaces is None else tuple(evidence.interfaces),
+        routes=None if evidence.routes is None else tuple(evidence.routes),
         legacy_warning=rulesets.legacy_warning,
     )
     gaps = {*evidence.gaps, *rulesets.gaps}
     return host, tuple(sorted(gaps, key=lambda gap: (gap.span, gap.reason)))
 
 
-def _by_name(networks: list[Network]) -> tuple[Network, ...]:
-    """Each network once, by its id, in the order of their names."""
-    known = {network.id or network.name: network for network in reversed(networks)}
+# Who asks for a few settings asks for none of kernel.*, and `sysctl -a`, which sorts by name, has shown net.bridge.*
+# before net.ipv4.*, even where it was cut off.
+_SURE_SETTINGS = {"kernel.hostname", "kernel.pid_max", "net.ipv4.ip_forward"}
+
+
+def _settings(evidence: _Evidence) -> dict[str, Sysctl]:
+    """The settings by their names; of two values the first one stands."""
+    settings: dict[str, Sysctl] = {}
+    for setting in (setting for dump in evidence.sysctls for setting in dump.settings):
+        known = settings.setdefault(setting.name, Sysctl(value=setting.value, span=setting.span))
+        # Others, such as counters of the kernel, differ from one moment to the next.
+        if known.value != setting.value and setting.name.startswith("net."):
+            reason = f"{setting.name} differs from {known.span}, which is analysed instead"
+            evidence.gaps.append(Gap(setting.span, setting.value, reason))
+    return settings
+
+
+def _by_name(evidence: _Evidence) -> tuple[Network, ...] | None:
+    """Each network once, by its id, in the order of their names; of two that differ the first one stands."""
+    if evidence.networks is None:
+        return None
+    known: dict[str, Network] = {}
+    for network in evidence.networks:
+        first = known.setdefault(network.id or network.name, network)
+        if first is not network and _facts(first) != _facts(network):
+            reason = f"network {network.name} differs from {first.span_of('Name')}, which is analysed instead"
+            evidence.gaps.append(Gap(network.span_of("Name"), network.name, reason))
     return tuple(sorted(known.values(), key=lambda network: (network.name, network.id)))
 
 
+def _facts(network: Network) -> object:
+    """What a network is, wherever that is stated."""
+    return network.model_dump(exclude={"spans": True, "endpoints": {"__all__": {"span"}}})
+
+
 def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
-    evidence.gaps += document.undecodable()
     match kind:
         case Kind.IPTABLES:
             dump = parse_dump(document)
             evidence.dumps.append((document.name, dump))
             evidence.gaps += dump.gaps
         case Kind.NETWORKS | Kind.CONTAINERS:
-            _read_json(document, kind, evidence)
+            _read_inspected(document, evidence)
         case Kind.SYSCTL:
             settings = parse_sysctl(document)
             evidence.sysctls.append(settings)
@@ -75,11 +121,10 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
         case Kind.NFTABLES:
             tables = [NativeTable(family=t.family, name=t.name, span=t.span) for t in parse_nftables(document)]
             evidence.native_tables = (evidence.native_tables or []) + tables
+        case Kind.INTERFACES | Kind.INTERFACES_JSON | Kind.ROUTES | Kind.ROUTES_JSON:
+            _read_routing(document, kind, evidence)
         case Kind.BROKEN_JSON:
-            try:
-                parse_json(document)
-            except JsonError as error:
-                evidence.gaps.append(error.gap)
+            parse_json(document)
         case Kind.UNKNOWN:
             evidence.gaps.append(
                 Gap(
@@ -89,19 +134,44 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
                     whole=True,
                 )
             )
-        case Kind.NOT_READ:
+        case Kind.EMPTY | Kind.NOT_READ:
             pass
 
 
-def _read_json(document: Document, kind: Kind, evidence: _Evidence) -> None:
-    text = parse_json(document)
-    evidence.gaps += text.gaps
-    if kind is Kind.CONTAINERS:
-        containers, gaps = read_containers(text)
-        evidence.containers = (evidence.containers or []) + [lower_container(c) for c in containers]
-    else:
-        networks, gaps = read_networks(text)
-        lowered = [lower_network(network) for network in networks]
-        evidence.networks = (evidence.networks or []) + [network for network, _ in lowered]
-        gaps += [gap for _, more in lowered for gap in more]
+def _read_routing(document: Document, kind: Kind, evidence: _Evidence) -> None:
+    shown_interfaces: tuple[ShownInterface, ...] = ()
+    shown_routes: tuple[ShownRoute, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    match kind:
+        case Kind.INTERFACES:
+            shown_interfaces, gaps = parse_interfaces(document)
+        case Kind.ROUTES:
+            shown_routes, gaps = parse_routes(document)
+        case Kind.INTERFACES_JSON:
+            shown_interfaces = read_interfaces(parse_json(document))
+        case _:
+            shown_routes = read_routes(parse_json(document))
     evidence.gaps += gaps
+    if kind in (Kind.INTERFACES, Kind.INTERFACES_JSON):
+        lowered = [lower_interface(shown) for shown in shown_interfaces]
+        evidence.interfaces = (evidence.interfaces or []) + [interface for interface, _ in lowered]
+        evidence.gaps += [gap for _, more in lowered for gap in more]
+        return
+    routes = [lower_route(shown) for shown in shown_routes]
+    evidence.routes = (evidence.routes or []) + [route for route in routes if isinstance(route, Route)]
+    evidence.gaps += [gap for gap in routes if isinstance(gap, Gap)]
+
+
+def _read_inspected(document: Document, evidence: _Evidence) -> None:
+    text = parse_json(document)
+    found = read_inspected(text)
+    evidence.gaps += [*text.gaps, *found.gaps]
+    if found.networks:
+        networks = [lower_network(network) for network in found.networks]
+        evidence.networks = (evidence.networks or []) + [network for network, _ in networks]
+        evidence.gaps += [gap for _, gaps in networks for gap in gaps]
+    # Every engine has networks, and a host may well have no container.
+    if found.containers or text.value == []:
+        containers = [lower_container(container) for container in found.containers]
+        evidence.containers = (evidence.containers or []) + [container for container, _ in containers]
+        evidence.gaps += [gap for _, gaps in containers for gap in gaps]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_interface, ip_network
 
 from icclint.docker.options import BRIDGE_NAME, DEFAULT_BRIDGE, ENABLE_ICC, parse_bool
-from icclint.ir.container import Container
+from icclint.ir.container import Attachment, Container, PublishedPort
 from icclint.ir.network import Address, Endpoint, Network, Subnet
-from icclint.parse.inspect import Inspected, InspectedContainer, InspectedNetwork
+from icclint.parse.inspect import (
+    Inspected,
+    InspectedAttachment,
+    InspectedBinding,
+    InspectedContainer,
+    InspectedNetwork,
+)
 from icclint.source import Gap
 
 
@@ -32,18 +39,62 @@ def lower_network(inspected: Inspected[InspectedNetwork]) -> tuple[Network, list
         subnets=subnets,
         gateways=gateways,
         endpoints=_endpoints(inspected, gaps),
-        spans=dict(inspected.spans()),
+        spans=inspected.spans,
     )
     return network, gaps
 
 
-def lower_container(inspected: Inspected[InspectedContainer]) -> Container:
+def lower_container(inspected: Inspected[InspectedContainer]) -> tuple[Container, list[Gap]]:
     """A container. A link is written ``/server:/client/alias`` (moby, daemon/links)."""
     value = inspected.value
+    gaps: list[Gap] = []
     span = inspected.span("Name") or inspected.span()
     assert span is not None
-    links = frozenset(link.partition(":")[0].lstrip("/") for link in value.HostConfig.Links)
-    return Container(id=value.Id, name=value.Name.lstrip("/"), links=links, span=span)
+    settings = value.NetworkSettings
+    container = Container(
+        id=value.Id,
+        name=value.Name.lstrip("/"),
+        links=frozenset(link.partition(":")[0].lstrip("/") for link in value.HostConfig.Links),
+        network_mode=value.HostConfig.NetworkMode,
+        attachments=tuple(_attachment(inspected, name, place, gaps) for name, place in settings.Networks.items()),
+        published=tuple(
+            published
+            for port, bindings in settings.Ports.items()
+            for index, binding in enumerate(bindings or ())
+            if binding.HostPort
+            for published in _published(inspected, port, index, binding, gaps)
+        ),
+        span=span,
+    )
+    return container, gaps
+
+
+def _attachment(
+    inspected: Inspected[InspectedContainer], name: str, place: InspectedAttachment, gaps: list[Gap]
+) -> Attachment:
+    addresses: list[Address] = []
+    for key, text in (("IPAddress", place.IPAddress), ("GlobalIPv6Address", place.GlobalIPv6Address)):
+        try:
+            addresses += [ip_address(text)] if text else []
+        except ValueError:
+            _unreadable(inspected, ("NetworkSettings", "Networks", name, key), text, gaps)
+    leads_out = {4: place.Gateway, 6: place.IPv6Gateway}
+    routes = frozenset(family for family, gateway in leads_out.items() if gateway)
+    return Attachment(network=name, addresses=tuple(addresses), default_routes=routes)
+
+
+def _published(
+    inspected: Inspected[InspectedContainer], key: str, index: int, binding: InspectedBinding, gaps: list[Gap]
+) -> Iterator[PublishedPort]:
+    port, _, protocol = key.partition("/")
+    try:
+        address = ip_address(binding.HostIp) if binding.HostIp not in ("", "0.0.0.0", "::") else None
+        # The engine prints one binding for each family of "every address"; the first says it all.
+        yield PublishedPort(
+            protocol=protocol or "tcp", host_address=address, host_port=int(binding.HostPort), port=int(port)
+        )
+    except ValueError:
+        _unreadable(inspected, ("NetworkSettings", "Ports", key, index), str(binding.HostIp), gaps)
 
 
 def _bridge(value: InspectedNetwork) -> str:
@@ -99,7 +150,10 @@ def _endpoints(inspected: Inspected[InspectedNetwork], gaps: list[Gap]) -> tuple
 
 
 def _unreadable(
-    inspected: Inspected[InspectedNetwork], path: tuple[str | int, ...], text: str, gaps: list[Gap]
+    inspected: Inspected[InspectedNetwork] | Inspected[InspectedContainer],
+    path: tuple[str | int, ...],
+    text: str,
+    gaps: list[Gap],
 ) -> None:
     span = inspected.span(*path)
     assert span is not None

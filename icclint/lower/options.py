@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 
 class Support(Enum):
@@ -22,30 +23,40 @@ class Support(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OptionTable:
-    """The rows of options.toml. Owners are ``command``, ``match.NAME`` and ``target.NAME``.
-
-    ``idle_owners`` are those that match every packet where they have no option (``-m tcp``, ``-m comment``), while
-    the others are tests in themselves (``-m socket``).
-    """
+    """The rows of options.toml. Owners are ``command``, ``match.NAME`` and ``target.NAME``."""
 
     rows: Mapping[tuple[str, str], Support]
-    owners: frozenset[str]
-    idle_owners: frozenset[str]
-    verdicts: Mapping[str, str]
+    owners: Mapping[str, Mapping[str, Any]]
 
     def support(self, owner: str, keyword: str) -> Support:
         """The state of one option of one owner."""
         return self.rows.get((owner, keyword), Support.UNRECOGNISED)
 
-    def verdict(self, target: str) -> str | None:
+    def bare(self, owner: str) -> Support:
+        """The state of a match without any option."""
+        return Support(self.owners[owner].get("bare", "free")) if owner in self.owners else Support.UNRECOGNISED
+
+    def is_entangled(self, owner: str) -> bool:
+        """Whether the options of a match change each other's meaning."""
+        return bool(self.owners.get(owner, {}).get("entangled", False))
+
+    def written_by(self, owner: str) -> frozenset[str]:
+        """The targets that can change what a match looks at."""
+        return frozenset(self.owners.get(owner, {}).get("written-by", ()))
+
+    def verdict(self, target: str, keywords: Collection[str]) -> str | None:
         """What a target extension does with a packet, or None where no such extension is known."""
-        return self.verdicts.get(target)
+        owner = self.owners.get(f"target.{target}")
+        if owner is None:
+            return None
+        special: Mapping[str, str] = owner.get("verdict-with", {})
+        return next((special[keyword] for keyword in keywords if keyword in special), owner["verdict"])
 
 
 # The spellings that dumps do not print but hand-made files use (man iptables).
 _LONG = {
     "--source": "-s", "--src": "-s", "--destination": "-d", "--dst": "-d", "--in-interface": "-i",
-    "--out-interface": "-o", "--protocol": "-p", "--proto": "-p", "--fragment": "-f", "--match": "-m",
+    "--out-interface": "-o", "--protocol": "-p", "--fragment": "-f", "--fragments": "-f", "--match": "-m",
     "--jump": "-j", "--goto": "-g", "--set-counters": "-c", "--source-port": "--sport",
     "--destination-port": "--dport", "--source-ports": "--sports", "--destination-ports": "--dports",
 }  # fmt: skip
@@ -69,6 +80,4 @@ def option_table() -> OptionTable:
         for support in Support
         for keyword in section.get(support.value, ())
     }
-    verdicts = {name: section["verdict"] for name, section in data["target"].items()}
-    idle = {owner for (owner, _), support in rows.items() if support in (Support.MODELLED, Support.NO_EFFECT)}
-    return OptionTable(rows, frozenset(sections), frozenset(idle), verdicts)
+    return OptionTable(rows, sections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -10,16 +11,24 @@ from typing import Any
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Rule
 from icclint.lower.options import OptionTable, Support, option_table, plain_keyword
+from icclint.lower.rewrite import rewrite_ends
 from icclint.parse.iptables import Command, Option
 from icclint.source import Span
 
 PROTOCOLS = {
-    "icmp": 1, "igmp": 2, "ipencap": 4, "tcp": 6, "udp": 17, "dccp": 33, "ipv6": 41, "ipv6-route": 43,
-    "ipv6-frag": 44, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58, "icmp6": 58, "ipv6-nonxt": 59,
-    "ipv6-opts": 60, "ospf": 89, "ipip": 94, "pim": 103, "ipcomp": 108, "vrrp": 112, "l2tp": 115, "sctp": 132,
-    "mobility-header": 135, "ipv6-mh": 135, "udplite": 136, "mptcp": 262,
+    "icmp": 1, "igmp": 2, "ggp": 3, "ipencap": 4, "ipv4": 4, "st": 5, "tcp": 6, "egp": 8, "igp": 9, "pup": 12,
+    "udp": 17, "hmp": 20, "xns-idp": 22, "rdp": 27, "iso-tp4": 29, "dccp": 33, "xtp": 36, "ddp": 37, "idpr-cmtp": 38,
+    "ipv6": 41, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "skip": 57,
+    "ipv6-icmp": 58, "icmpv6": 58, "icmp6": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "rspf": 73, "vmtp": 81, "eigrp": 88,
+    "ospf": 89, "ospfigp": 89, "ax.25": 93, "ipip": 94, "etherip": 97, "encap": 98, "pim": 103, "ipcomp": 108,
+    "vrrp": 112, "l2tp": 115, "isis": 124, "sctp": 132, "fc": 133, "mobility-header": 135, "mh": 135, "ipv6-mh": 135,
+    "udplite": 136, "mpls-in-ip": 137, "manet": 138, "hip": 139, "shim6": 140, "wesp": 141, "rohc": 142,
+    "ethernet": 143,
 }  # fmt: skip
-"""Names that iptables prints for protocol numbers (IANA; /etc/protocols)."""
+"""Names that iptables prints for protocol numbers (/etc/protocols; libxtables/xtables.c, xtables_chain_protos)."""
+
+_MATCH_OF_PROTOCOL = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmp6", 132: "sctp", 136: "udplite"}
+"""The match that `-p` loads without `-m` (iptables/xshared.c, find_proto)."""
 
 _ICMP_NAMES: dict[int, dict[str, tuple[int, int | None]]] = {
     4: {
@@ -54,8 +63,24 @@ _ADDRESS_TYPES = frozenset(
         "BLACKHOLE",
         "UNREACHABLE",
         "PROHIBIT",
+        "THROW",
+        "NAT",
+        "XRESOLVE",
     )
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the meaning of a rule hangs on besides its own text.
+
+    ``targets`` are all that rules of this family jump to.
+    """
+
+    family: int
+    variant: str | None
+    table: str
+    targets: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -67,10 +92,10 @@ class _Clause:
     options: list[Option] = field(default_factory=list)
 
 
-def lower_rule(command: Command, table: str, family: int, number: int) -> Rule:
+def lower_rule(command: Command, around: Surroundings, number: int) -> Rule:
     """The rule that a command of a dump makes. What is not understood becomes opaque, never nothing."""
     common: dict[str, Any] = {
-        "table": table,
+        "table": around.table,
         "chain": command.chain or "",
         "number": number,
         "counters": command.counters,
@@ -82,8 +107,8 @@ def lower_rule(command: Command, table: str, family: int, number: int) -> Rule:
         unread = ir.UnknownTarget(text=command.text, span=command.span)
         return Rule(matches=(doubt,), target=unread, **common)
     clauses = _clauses(command)
-    matches: Any = tuple(match for clause in clauses for match in _matches(command, clause, family))
-    target: Any = _target(command, clauses)
+    matches: Any = tuple(match for clause in clauses for match in _matches(command, clause, around))
+    target: Any = _target(command, clauses, around)
     return Rule(matches=matches, target=target, comment=_comment(clauses), **common)
 
 
@@ -119,43 +144,62 @@ def _owner(clauses: list[_Clause], keyword: str, known: OptionTable) -> _Clause:
         if known.support(clause.owner, keyword) is not Support.UNRECOGNISED:
             return clause
     # `-p tcp` loads the protocol's own match without `-m`.
-    protocol = next((o.values[0] for o in clauses[0].options if o.name == "protocol"), None)
-    name = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6"}.get(protocol or "", protocol)
+    protocol = next((o.values[0] for o in clauses[0].options if o.name == "protocol"), "")
+    number = int(protocol) if _NUMBER.fullmatch(protocol) else PROTOCOLS.get(protocol.lower(), 0)
+    name = _MATCH_OF_PROTOCOL.get(number, "")
     if known.support(f"match.{name}", keyword) is not Support.UNRECOGNISED:
         clauses.append(_Clause(f"match.{name}"))
     return clauses[-1]
 
 
-def _matches(command: Command, clause: _Clause, family: int) -> Iterator[ir.Match]:
+def _matches(command: Command, clause: _Clause, around: Surroundings) -> Iterator[ir.Match]:
     if clause.owner.startswith("target."):
         return
-    if clause.owner == "command":
-        for option in clause.options:
-            yield from _one_match(command, option, family)
-        return
     known = option_table()
-    support = {known.support(clause.owner, plain_keyword(option.keyword)) for option in clause.options}
-    if clause.owner not in known.owners:
-        support.add(Support.UNRECOGNISED)
-    if not clause.options and clause.owner not in known.idle_owners:
-        support.add(Support.FREE)
-    if support <= {Support.MODELLED, Support.NO_EFFECT}:
-        for option in clause.options:
-            if known.support(clause.owner, plain_keyword(option.keyword)) is Support.MODELLED:
-                yield from _one_match(command, option, family)
-        return
-    # One option that is not modelled may change the meaning of its neighbours (addrtype --limit-iface-in), so
-    # the whole clause is one unknown.
-    pieces = ([clause.head] if clause.head else []) + clause.options
+    support = {option: known.support(clause.owner, plain_keyword(option.keyword)) for option in clause.options}
+    modelled = [option for option in clause.options if support[option] is Support.MODELLED]
+    opaque = [option for option in clause.options if support[option] not in (Support.MODELLED, Support.NO_EFFECT)]
+    states = {support[option] for option in opaque}
+    if not clause.options and clause.head is not None:
+        states = {known.bare(clause.owner)} - {Support.MODELLED, Support.NO_EFFECT}
+    elif clause.owner != "command" and states and (known.is_entangled(clause.owner) or Support.UNRECOGNISED in states):
+        # What one option says may change the meaning of its neighbours, so that all of them are one unknown.
+        modelled, opaque = [], clause.options
+    if _ports_may_be_merged(clause):
+        modelled, opaque, states = [], clause.options, {Support.PER_PACKET}
+    for option in modelled:
+        yield from _one_match(command, option, around.family)
+    if states:
+        # Table raw comes before connection tracking and routing, so that the same text may mean another thing there.
+        steady = states == {Support.PER_PACKET} and around.table != "raw"
+        per_packet = steady and not known.written_by(clause.owner) & around.targets
+        yield _opaque(command, clause, opaque, per_packet=per_packet)
+
+
+def _opaque(command: Command, clause: _Clause, options: list[Option], *, per_packet: bool) -> ir.OpaqueMatch:
+    """Some options of one match, which say one thing together."""
+    pieces = ([clause.head] if clause.head else []) + options
     text = " ".join(_text(command, piece) for piece in pieces)
-    # A lone negated option is the opposite of the same option without its `!`, and of nothing else.
-    negated = len(clause.options) == 1 and clause.options[0].negated
-    yield ir.OpaqueMatch(
+    # A lone negated option is the opposite of the same option without its `!`. It is not where the match asks for
+    # more than its option does: both `--ahspi 1` and `! --ahspi 1` are false where there is no such header.
+    negated = len(options) == 1 and options[0].negated and option_table().bare(clause.owner) is not Support.PER_PACKET
+    return ir.OpaqueMatch(
         negated=negated,
         text=text.replace("! ", "", 1) if negated else text,
         span=_span(command, pieces[0], pieces[-1]),
-        per_packet=support <= {Support.MODELLED, Support.NO_EFFECT, Support.PER_PACKET},
+        per_packet=per_packet,
     )
+
+
+def _ports_may_be_merged(clause: _Clause) -> bool:
+    """Whether the kernel may hold another rule than the dump prints: one for two negated ports.
+
+    iptables-nft 1.8.8 to 1.8.10 compares two single ports at once, so that the rule matches where either differs, not
+    where both do (iptables/nft.c, add_nft_tcpudp). Dumps of all versions print such a rule alike.
+    """
+    ports = [option for option in clause.options if option.name in ("source_port", "destination_port")]
+    single = [option for option in ports if option.negated and ":" not in option.values[0]]
+    return clause.owner in ("match.tcp", "match.udp") and len(single) == 2
 
 
 def _one_match(command: Command, option: Option, family: int) -> Iterator[ir.Match]:
@@ -180,7 +224,10 @@ def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[i
     what: Any
     match option.name:
         case "source" | "destination":
-            yield ir.AddressMatch(side=option.name, ranges=(_subnet(value, family),), **common)
+            subnets = value.split(",")
+            if option.negated and len(subnets) > 1:
+                raise ValueError(value)
+            yield ir.AddressMatch(side=option.name, ranges=tuple(_subnet(text, family) for text in subnets), **common)
         case "source_range" | "destination_range":
             side = option.name.removesuffix("_range")
             first, _, last = value.partition("-")
@@ -190,7 +237,7 @@ def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[i
             side = option.name.removesuffix("_interface")
             yield ir.InterfaceMatch(side=side, pattern=value, **common)
         case "protocol":
-            if value not in ("all", "0"):
+            if value not in ("all", "ip", "0"):
                 yield ir.ProtocolMatch(number=_protocol(value), **common)
             elif option.negated:
                 raise ValueError(value)
@@ -201,7 +248,8 @@ def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[i
             side = option.name.removeprefix("multiport_")
             yield ir.PortMatch(side=side, ranges=tuple(_ports(part) for part in value.split(",")), **common)
         case "icmp_type":
-            if value != "any":
+            # Type 255 is every type to ipt_icmp.c.
+            if value not in (("any", "255") if family == 4 else ()):
                 kind, code = _icmp(value, family)
                 yield ir.IcmpMatch(type=kind, code=code, **common)
             elif option.negated:
@@ -215,7 +263,11 @@ def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[i
             yield ir.StateMatch(states=_words(value, _STATES), **common)
         case "source_type" | "destination_type":
             side = option.name.removesuffix("_type")
-            yield ir.AddressTypeMatch(side=side, types=_words(value, _ADDRESS_TYPES), **common)
+            types = _words(value, _ADDRESS_TYPES)
+            if family == 6 and len(types) > 1:
+                # IPv4 asks whether an address is of any of the types, IPv6 now and then of all (xt_addrtype.c).
+                raise ValueError(value)
+            yield ir.AddressTypeMatch(side=side, types=types, **common)
         case "mark":
             number, mask = _number_and_mask(value)
             yield ir.MarkMatch(value=number, mask=mask, **common)
@@ -227,22 +279,23 @@ def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[i
             yield ir.PhysdevMatch(what=what, **common)
         case "fragment":
             yield ir.FragmentMatch(**common)
-        case "packet_counters":
-            return
         case _:
             raise ValueError(option.name)
 
 
-def _target(command: Command, clauses: list[_Clause]) -> ir.Target:
+def _target(command: Command, clauses: list[_Clause], around: Surroundings) -> ir.Target:
+    known = option_table()
     targets = [clause for clause in clauses if clause.head is not None and clause.head.name in ("jump", "goto")]
     if not targets:
         strange = any(
-            option_table().support(clause.owner, plain_keyword(option.keyword)) is Support.UNRECOGNISED
+            known.support(clause.owner, plain_keyword(option.keyword)) is Support.UNRECOGNISED
             for clause in clauses
             for option in clause.options
         )
+        # iptables-nft prints a rule that nftables itself made, with a map of verdicts, as a bare `-A CHAIN`.
+        native = not command.options and around.variant != "legacy"
         # An option that we do not know may be the target itself, abbreviated as getopt allows.
-        kind = ir.UnknownTarget if strange else ir.Continue
+        kind = ir.UnknownTarget if strange or native else ir.Continue
         return kind(text="", span=command.span)
     clause = targets[-1]
     head = clause.head
@@ -255,16 +308,20 @@ def _target(command: Command, clauses: list[_Clause]) -> ir.Target:
     name = head.values[0]
     if len(targets) > 1:
         return ir.UnknownTarget(**common)
-    verdict = option_table().verdict(name)
     if head.name == "goto":
         return ir.Goto(chain=name, **common)
+    verdict = known.verdict(name, {option.keyword for option in clause.options})
     if verdict is None:
         return ir.UnknownTarget(**common) if clause.options else ir.Jump(chain=name, **common)
+    if any(known.support(clause.owner, option.keyword) is Support.UNRECOGNISED for option in clause.options):
+        return ir.UnknownTarget(**common)
+    if verdict.startswith("rewrite"):
+        ends = rewrite_ends(name, {o.keyword: o.values[0] for o in clause.options if o.values}, around.family)
+        return _rewrite(verdict, command, common | ends)
     return _extension(verdict, clause, common)
 
 
 def _extension(verdict: str, clause: _Clause, common: dict[str, Any]) -> ir.Target:
-    keywords = {option.keyword for option in clause.options}
     match verdict:
         case "accept":
             return ir.Accept(**common)
@@ -276,20 +333,32 @@ def _extension(verdict: str, clause: _Clause, common: dict[str, Any]) -> ir.Targ
             return ir.Return(**common)
         case "continue":
             return ir.Continue(**common)
-        case "rewrite-source":
-            return ir.Rewrite(of="source", **common)
-        case "rewrite-destination":
-            return ir.Rewrite(of="destination", **common)
         case "no-track":
             return ir.NoTrack(**common)
-        case "ct":
-            return ir.NoTrack(**common) if "--notrack" in keywords else ir.Continue(**common)
-        case "connmark":
-            return ir.ForgetMark(**common) if "--restore-mark" in keywords else ir.Continue(**common)
+        case "forget-mark":
+            return ir.ForgetMark(**common)
         case "set-mark":
             return _set_mark(clause, common)
+        case "set-ttl":
+            return _set_ttl(clause, common)
         case _:
             return ir.UnknownTarget(**common)
+
+
+def _rewrite(verdict: str, command: Command, common: dict[str, Any]) -> ir.Target:
+    """Of NETMAP the hook says which end it is (net/netfilter/xt_NETMAP.c); a user's chain may be called by any."""
+    if verdict == "rewrite-source" or (verdict == "rewrite-prefix" and command.chain in ("POSTROUTING", "INPUT")):
+        return ir.Rewrite(of="source", **common)
+    if verdict == "rewrite-destination" or command.chain in ("PREROUTING", "OUTPUT"):
+        return ir.Rewrite(of="destination", **common)
+    return ir.UnknownTarget(text=common["text"], span=common["span"])
+
+
+def _set_ttl(clause: _Clause, common: dict[str, Any]) -> ir.Target:
+    """The kernel throws a packet away whose TTL is 1 where it is to be forwarded."""
+    said = {option.keyword.rpartition("-")[2]: option.values[0] for option in clause.options if option.values}
+    lives = "inc" in said or (_NUMBER.fullmatch(said.get("set", "")) and int(said["set"]) > 1)
+    return ir.Continue(**common) if lives else ir.UnknownTarget(**common)
 
 
 def _set_mark(clause: _Clause, common: dict[str, Any]) -> ir.Target:
@@ -336,13 +405,16 @@ def _address(text: str, family: int) -> int:
     return int(address)
 
 
+_NUMBER = re.compile(r"[0-9]{1,10}")
+
+
 def _subnet(text: str, family: int) -> ir.Range:
     address, slash, mask = text.partition("/")
     bits = 32 if family == 4 else 128
     start = _address(address, family)
     if not slash:
         return start, start
-    if mask.isdigit():
+    if _NUMBER.fullmatch(mask):
         if int(mask) > bits:
             raise ValueError(text)
         host = (1 << (bits - int(mask))) - 1
@@ -369,7 +441,7 @@ def _ports(text: str) -> ir.Range:
 
 
 def _protocol(text: str) -> int:
-    number = int(text) if text.isdigit() else PROTOCOLS.get(text.lower(), -1)
+    number = int(text) if _NUMBER.fullmatch(text) else PROTOCOLS.get(text.lower(), -1)
     if not 0 < number < 256:
         raise ValueError(text)
     return number
@@ -379,7 +451,7 @@ def _icmp(text: str, family: int) -> tuple[int, int | None]:
     if text in _ICMP_NAMES[family]:
         return _ICMP_NAMES[family][text]
     kind, slash, code = text.partition("/")
-    if not kind.isdigit() or (slash and not code.isdigit()) or int(kind) > 255 or int(code or 0) > 255:
+    if not _NUMBER.fullmatch(kind) or (slash and not _NUMBER.fullmatch(code)) or max(int(kind), int(code or 0)) > 255:
         raise ValueError(text)
     return int(kind), int(code) if slash else None
 

@@ -105,10 +105,11 @@ def path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
             continue
         table = "" if step.table == "filter" else f"{step.table} "
         rule = visible(step.text) if step.text.startswith(("-A", "[", "-I")) else f"{step.chain}: {visible(step.text)}"
-        yield f"{'  ' * step.depth}{table}{rule} => {visible(step.effect)}{_line_of(step)}"
+        yield f"{'  ' * step.depth}{table}{rule} => {visible(step.effect)}{line_of(step)}"
 
 
-def _line_of(step: PathStep) -> str:
+def line_of(step: PathStep) -> str:
+    """The document and line of a step in parentheses; nothing where no document holds it."""
     if step.location is None:
         return ""
     return f"  ({visible(step.location.document.rpartition('/')[2])}:{step.location.line})"

@@ -42,7 +42,7 @@ class Effect:
 
     def within(self, network: Network, family: int) -> Judgement:
         """New connections between two containers of a bridge network."""
-        addresses = container_addresses(network, family)
+        addresses = container_addresses(network, family) - self.firewall(family).routing.local
         return self.judge(
             PacketClass(
                 family=family,

@@ -11,24 +11,34 @@ from icclint.docker.chains import iptables_knows_docker
 from icclint.ir.base import Frozen
 from icclint.ir.host import Host
 from icclint.ir.ruleset import Chain, Rule, Ruleset, Table
-from icclint.packets.knowledge import local_addresses
-from icclint.packets.ranges import RangeSet
+from icclint.packets.routing import Routing
 from icclint.packets.verdict import Assumption, Decision
 
-FORWARDED = (
-    ("raw", "PREROUTING"),
-    ("mangle", "PREROUTING"),
-    ("nat", "PREROUTING"),
-    ("mangle", "FORWARD"),
-    ("filter", "FORWARD"),
-    ("security", "FORWARD"),
-    ("mangle", "POSTROUTING"),
-    ("nat", "POSTROUTING"),
-)
-"""Tables and chains that a forwarded packet meets, by hook and priority (uapi/linux/netfilter_ipv4.h).
+HOOKS = {
+    "PREROUTING": ("raw", "mangle", "nat"),
+    "INPUT": ("mangle", "filter", "security", "nat"),
+    "FORWARD": ("mangle", "filter", "security"),
+    "OUTPUT": ("raw", "mangle", "nat", "filter", "security"),
+    "POSTROUTING": ("mangle", "nat"),
+}
+"""The tables at each hook, by priority (uapi/linux/netfilter_ipv4.h).
 
-A frame that is bridged meets the same ones while br_netfilter calls iptables (net/bridge/br_netfilter_hooks.c).
+A forwarded packet meets PREROUTING, FORWARD and POSTROUTING. A frame that is bridged meets the same ones while
+br_netfilter calls iptables (net/bridge/br_netfilter_hooks.c).
 """
+
+FORWARDED = ("PREROUTING", "FORWARD", "POSTROUTING")
+
+
+def seen_interface(side: str, name: str | None, hook: str, bridged: bool) -> str:
+    """The name that ``-i`` and ``-o`` compare; empty where the hook is not told of the interface.
+
+    User-defined chains may ask in such places (net/ipv4/netfilter/ip_tables.c, ip_packet_match; net/netfilter/nft_meta.c,
+    nft_meta_store_ifname). POSTROUTING is told of the way in since Linux 5.7, but br_netfilter does not know it there.
+    """
+    untold = hook in ("PREROUTING", "INPUT") if side == "out" else hook == "POSTROUTING" and bridged
+    return "" if untold else name or ""
+
 
 _BRIDGE_SWITCH = {4: "net.bridge.bridge-nf-call-iptables", 6: "net.bridge.bridge-nf-call-ip6tables"}
 _TOOL = {4: "iptables", 6: "ip6tables"}
@@ -52,22 +62,23 @@ class Firewall(Frozen):
     """All tables that a forwarded packet of one family meets.
 
     ``captured`` tells whether there is a dump of this family at all; without one nothing can be told.
-    ``sees_marks`` tells whether the tables that can mark a packet before FORWARD were captured; otherwise a packet's mark
-    is not known there.
-    ``visits`` are in order, and every variant of iptables has its say: a packet must pass all of them.
+    ``sees_marks`` tells whether the tables that can mark a packet before FORWARD were captured; otherwise its mark is not
+    known there.
+    ``visits`` are in order, by hook, and every variant of iptables has its say: a packet must pass all of them.
     ``standing`` are assumptions that every delivery hangs on, since tables were not captured.
     ``bridge_netfilter`` is the decision that lets every bridged frame pass unseen, an assumption where nothing is
-    known of the switch, and None where bridged frames do meet these tables. ``local`` are addresses of the host's own.
+    known of the switch, and None where bridged frames do meet these tables. ``forwarding_off`` is the decision
+    that stops every routed packet, where the kernel was told not to forward.
     """
 
     family: int
     captured: bool
     sees_marks: bool
-    visits: Annotated[tuple[Visit, ...], SkipValidation]
+    visits: Annotated[Mapping[str, tuple[Visit, ...]], SkipValidation]
     standing: tuple[Assumption, ...]
     bridge_netfilter: Decision | Assumption | None
-    local: RangeSet
-    interfaces: Annotated[Mapping[str, None], SkipValidation]
+    forwarding_off: Decision | None
+    routing: Annotated[Routing, SkipValidation]
 
     @property
     def tool(self) -> str:
@@ -82,22 +93,25 @@ def firewall(host: Host, family: int) -> Firewall:
         family=family,
         captured=bool(rulesets),
         sees_marks=all(r.all_tables or {"raw", "mangle"} <= r.tables.keys() for r in rulesets),
-        visits=tuple(
-            Visit(ruleset=ruleset, table=ruleset.tables[table], hook=hook)
-            for table, hook in FORWARDED
-            for ruleset in rulesets
-            if table in ruleset.tables
-        ),
+        visits={
+            hook: tuple(
+                Visit(ruleset=ruleset, table=ruleset.tables[table], hook=hook)
+                for table in tables
+                for ruleset in rulesets
+                if table in ruleset.tables
+            )
+            for hook, tables in HOOKS.items()
+        },
         standing=tuple(_standing(host, rulesets, family)),
         bridge_netfilter=bridge_netfilter(host, family),
-        local=local_addresses(host, family),
-        interfaces=dict.fromkeys(network.bridge for network in host.bridges if network.bridge),
+        forwarding_off=forwarding_off(host, family),
+        routing=Routing(host, family),
     )
 
 
 def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterator[Assumption]:
     for ruleset in rulesets:
-        missing = sorted({table for table, _ in FORWARDED} - {"security"} - ruleset.tables.keys())
+        missing = sorted({"raw", "mangle", "nat", "filter"} - ruleset.tables.keys())
         if ruleset.all_tables or not missing:
             continue
         yield Assumption(
@@ -131,6 +145,15 @@ def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterato
             span=host.legacy_warning,
             capture_with=f"{_TOOL[family]}-legacy-save",
         )
+
+
+def forwarding_off(host: Host, family: int) -> Decision | None:
+    """That the kernel forwards nothing, where the capture says so (Documentation/networking/ip-sysctl.rst)."""
+    name = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}[family]
+    setting = host.sysctls.get(name) if host.sysctls is not None else None
+    if setting is None or setting.value.strip() != "0":
+        return None
+    return Decision(by="setting", text=f"{name} = 0", span=setting.span)
 
 
 def bridge_netfilter(host: Host, family: int) -> Decision | Assumption | None:

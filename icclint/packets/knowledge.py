@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
 
-from icclint.ir.host import Host
 from icclint.ir.match import Range
 from icclint.ir.network import Network
 from icclint.packets.ranges import RangeSet
-
-_LOOPBACK: dict[int, Range] = {4: (0x7F000000, 0x7FFFFFFF), 6: (1, 1)}
-
-
-def local_addresses(host: Host, family: int) -> RangeSet:
-    """The addresses that are known to be the host's own: loopback, and the gateways of bridge networks."""
-    gateways = [(int(g), int(g)) for network in host.bridges for g in network.gateways if g.version == family]
-    return RangeSet.of(_LOOPBACK[family], *gateways)
 
 
 def routed_addresses(network: Network, family: int) -> RangeSet:

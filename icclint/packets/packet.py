@@ -26,6 +26,7 @@ SYN = 2
 class Packet(Frozen):
     """A packet on its way through a host.
 
+    ``in_interface`` is None for what the host itself sends, ``out_interface`` is None where routing has to decide.
     ``source`` and ``destination`` are addresses of one family as integers. Ports are None for protocols
     without them, ``icmp`` is type and code for ICMP and ICMPv6 and None for others. ``tcp_flags`` has the bits of
     RFC 9293, FIN first. ``state`` is conntrack's. ``bridged`` tells that in and out interface are one bridge that
@@ -33,8 +34,8 @@ class Packet(Frozen):
     """
 
     family: int
-    in_interface: str
-    out_interface: str
+    in_interface: str | None
+    out_interface: str | None
     bridged: bool
     source: int
     destination: int
@@ -62,7 +63,9 @@ class Packet(Frozen):
                 f"{_hosted(source)}:{self.source_port}",
                 f"{_hosted(destination)}:{self.destination_port}",
             )
-        return f"{self.state} {name} {source} -> {destination}, in {self.in_interface}, out {self.out_interface}"
+        ways = f"in {self.in_interface}" if self.in_interface else "from the host"
+        out = f", out {self.out_interface}" if self.out_interface else ""
+        return f"{self.state} {name} {source} -> {destination}, {ways}{out}"
 
 
 def address_text(address: int, family: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 Range = tuple[int, int]
@@ -34,18 +35,23 @@ class RangeSet:
         return bool(self.ranges)
 
     def __contains__(self, value: int) -> bool:
-        return any(first <= value <= last for first, last in self.ranges)
+        place = bisect_right(self.ranges, (value, _BEYOND)) - 1
+        return place >= 0 and value <= self.ranges[place][1]
 
     def __and__(self, other: RangeSet) -> RangeSet:
         if self.ranges == other.ranges:
             return self
-        return RangeSet(tuple(_intersection(self.ranges, other.ranges)))
+        few, many = sorted((self.ranges, other.ranges), key=len)
+        return RangeSet(tuple(part for one in few for part in _within(many, one)))
 
     def __or__(self, other: RangeSet) -> RangeSet:
         return RangeSet.of(*self.ranges, *other.ranges)
 
     def __sub__(self, other: RangeSet) -> RangeSet:
-        return RangeSet(tuple(_difference(self.ranges, other.ranges)))
+        left = self.ranges
+        for first, last in other.ranges:
+            left = _without(left, first, last)
+        return RangeSet(left)
 
     @property
     def size(self) -> int:
@@ -67,29 +73,29 @@ class RangeSet:
                 count -= 1
 
 
-def _intersection(left: Iterable[Range], right: Iterable[Range]) -> Iterator[Range]:
-    lefts, rights = iter(left), iter(right)
-    a, b = next(lefts, None), next(rights, None)
-    while a is not None and b is not None:
-        first, last = max(a[0], b[0]), min(a[1], b[1])
-        if first <= last:
-            yield first, last
-        if a[1] < b[1]:
-            a = next(lefts, None)
-        else:
-            b = next(rights, None)
+_BEYOND = 1 << 129
+"""More than any address."""
 
 
-def _difference(left: Iterable[Range], right: tuple[Range, ...]) -> Iterator[Range]:
-    for first, last in left:
-        start = first
-        for low, high in right:
-            if high < start:
-                continue
-            if low > last:
-                break
-            if low > start:
-                yield start, low - 1
-            start = high + 1
-        if start <= last:
-            yield start, last
+def _touched(ranges: tuple[Range, ...], first: int, last: int) -> tuple[int, int]:
+    """Which ranges share a value with FIRST to LAST: from one place up to, not including, another."""
+    start = bisect_right(ranges, (first, _BEYOND)) - 1
+    if start < 0 or ranges[start][1] < first:
+        start += 1
+    return start, bisect_right(ranges, (last, _BEYOND))
+
+
+def _within(ranges: tuple[Range, ...], bounds: Range) -> Iterator[Range]:
+    start, end = _touched(ranges, *bounds)
+    for first, last in ranges[start:end]:
+        yield max(first, bounds[0]), min(last, bounds[1])
+
+
+def _without(ranges: tuple[Range, ...], first: int, last: int) -> tuple[Range, ...]:
+    start, end = _touched(ranges, first, last)
+    if start >= end:
+        return ranges
+    # Only the ranges that are touched are looked at; the others are copied as they are, at memory speed.
+    before = ((ranges[start][0], first - 1),) if ranges[start][0] < first else ()
+    after = ((last + 1, ranges[end - 1][1]),) if ranges[end - 1][1] > last else ()
+    return ranges[:start] + before + after + ranges[end:]

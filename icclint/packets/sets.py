@@ -11,13 +11,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cached_property
 
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Chain, Rule
-from icclint.packets.firewall import Firewall, Visit, absent_chain, absent_policy, not_captured
+from icclint.packets.firewall import (
+    Firewall,
+    Visit,
+    absent_chain,
+    absent_policy,
+    not_captured,
+    seen_interface,
+)
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, SYN, TCP, UDP, Packet
-from icclint.packets.ranges import RangeSet
+from icclint.packets.ranges import Range, RangeSet
 from icclint.packets.verdict import Assumption, Decision, Verdict, assume_match, decided_by_rule
 
 MOST_STEPS = 2_000_000
@@ -86,11 +92,11 @@ def merged(boxes: Iterable[Box]) -> list[Box]:
     while True:
         before = len(found)
         for name in FIELDS:
-            alike: dict[Box, RangeSet] = {}
+            alike: dict[Box, list[Range]] = {}
             for box in found:
                 rest = replace(box, **{name: RangeSet()})
-                alike[rest] = alike.get(rest, RangeSet()) | getattr(box, name)
-            found = [replace(rest, **{name: values}) for rest, values in alike.items()]
+                alike.setdefault(rest, []).extend(getattr(box, name).ranges)
+            found = [replace(rest, **{name: RangeSet.of(*ranges)}) for rest, ranges in alike.items()]
         if len(found) == before:
             return found
 
@@ -100,15 +106,16 @@ FIELDS = ("source", "destination", "protocol", "source_port", "destination_port"
 
 @dataclass(frozen=True, slots=True)
 class PacketClass:
-    """A question: all packets of a box that are forwarded, in by one interface and out by another.
+    """A question: all packets of a box that come in by one interface and go out by another.
 
-    ``bridged`` tells that both are one bridge that passes the frames from port to port. ``favourites`` are addresses
-    that a witness should have where it can: those of real containers.
+    Without ``in_interface`` the host itself sends them, without ``out_interface`` they are to the host. ``bridged``
+    tells that both are one bridge that passes the frames from port to port. ``favourites`` are addresses that a witness
+    should have where it can: those of real containers.
     """
 
     family: int
-    in_interface: str
-    out_interface: str
+    in_interface: str | None
+    out_interface: str | None
     bridged: bool
     box: Box
     state: str = "NEW"
@@ -125,13 +132,22 @@ class Extent(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """A destination that table nat gave to packets in place of their own; ``port`` is None where theirs stays."""
+
+    address: int
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of one box, if the assumptions hold."""
+    """What becomes of one box, if the assumptions hold. ``end`` is set where the packets were sent elsewhere."""
 
     verdict: Verdict
     decision: Decision
     box: Box
     assumptions: tuple[Assumption, ...]
+    end: End | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +155,7 @@ class Share:
     """The packets of a class that one decision gives one verdict.
 
     ``boxes`` are certain where ``assumptions`` is empty; otherwise they meet the verdict if those hold. ``witness``
-    is one of the packets.
+    is one of the packets. ``end`` is set where table nat sent them elsewhere.
     """
 
     verdict: Verdict
@@ -147,6 +163,7 @@ class Share:
     boxes: tuple[Box, ...]
     assumptions: tuple[Assumption, ...]
     witness: Packet
+    end: End | None
 
 
 @dataclass(frozen=True)
@@ -161,44 +178,40 @@ class Judgement:
         """How much of the class meets a verdict, tables that were not captured left aside."""
         # A packet from an address to itself never leaves its sender.
         real = [outcome for outcome in self.outcomes if _two_ends((), outcome.box) is not None]
-        if not any(outcome.verdict is verdict for outcome in real):
+        meeting = [outcome for outcome in real if outcome.verdict is verdict]
+        if not meeting:
             return Extent.NONE
-        if all(outcome.verdict is verdict for outcome in real):
+        if len(meeting) == len(real):
             return Extent.ALL
-        return Extent.SOME if self._certain(verdict) else Extent.UNKNOWN
+        return Extent.SOME if any(self._certain(outcome) for outcome in meeting) else Extent.UNKNOWN
 
     def shares(self, verdict: Verdict) -> tuple[Share, ...]:
         """The packets that meet a verdict, one share for each decision that gives it, certain ones where there are."""
-        delivered = verdict is Verdict.DELIVERED
         by_decision: dict[tuple[object, ...], list[Outcome]] = {}
         for outcome in self.outcomes:
             if outcome.verdict is verdict:
-                key = (outcome.decision.span, outcome.decision.text)
+                key = (outcome.decision.span, outcome.decision.text, outcome.end)
                 by_decision.setdefault(key, []).append(outcome)
-        shares = []
-        for outcomes in by_decision.values():
-            certain = [box for outcome in outcomes for box in outcome.box.minus(self._other_boxes[verdict])]
-            first = outcomes[0]
-            boxes = certain or [outcome.box for outcome in outcomes if outcome.assumptions == first.assumptions]
-            assumptions = () if certain else first.assumptions
-            if delivered:
-                # A frame that no table sees is delivered all the same, so a delivery does not hang on that switch.
-                assumptions = tuple(a for a in assumptions if not a.bridge_netfilter) + self.standing
-            witness = self._witness(boxes)
-            if witness is not None:
-                shares.append(Share(verdict, first.decision, tuple(merged(boxes)), assumptions, witness))
-        return tuple(shares)
+        shares = (self._share(verdict, outcomes) for outcomes in by_decision.values())
+        return tuple(share for share in shares if share is not None)
 
-    def _certain(self, verdict: Verdict) -> bool:
-        others = self._other_boxes[verdict]
-        return any(outcome.box.minus(others) for outcome in self.outcomes if outcome.verdict is verdict)
+    def _share(self, verdict: Verdict, outcomes: list[Outcome]) -> Share | None:
+        first = outcomes[0]
+        certain = [box for outcome in outcomes for box in self._certain(outcome)]
+        boxes = certain or [outcome.box for outcome in outcomes if outcome.assumptions == first.assumptions]
+        assumptions = () if certain else _needed(first)
+        witness = self._witness(boxes)
+        if witness is None:
+            return None
+        if verdict is Verdict.DELIVERED:
+            assumptions += self.standing
+        return Share(verdict, first.decision, tuple(merged(boxes)), assumptions, witness, first.end)
 
-    @cached_property
-    def _other_boxes(self) -> dict[Verdict, list[Box]]:
-        """For each verdict the boxes that may meet another one, for some answer to what is not known."""
-        # Without an assumption the outcomes are disjoint, and there is nothing to take out.
-        forked = any(outcome.assumptions for outcome in self.outcomes)
-        return {verdict: [o.box for o in self.outcomes if forked and o.verdict is not verdict] for verdict in Verdict}
+    def _certain(self, outcome: Outcome) -> list[Box]:
+        """The part of an outcome that meets its verdict whatever is assumed."""
+        if not _needed(outcome):
+            return [outcome.box]
+        return outcome.box.minus(other.box for other in self.outcomes if other.verdict is not outcome.verdict)
 
     def _witness(self, boxes: Iterable[Box]) -> Packet | None:
         """A packet of the boxes that a person would think of first: between two containers, TCP, a small port."""
@@ -212,6 +225,16 @@ class Judgement:
             ),
             default=None,
         )
+
+
+def _needed(outcome: Outcome) -> tuple[Assumption, ...]:
+    """The assumptions that an outcome hangs on.
+
+    A frame that no table sees is delivered, so a delivery does not hang on whether the tables see it.
+    """
+    if outcome.verdict is not Verdict.DELIVERED:
+        return outcome.assumptions
+    return tuple(assumption for assumption in outcome.assumptions if not assumption.bridge_netfilter)
 
 
 def _pick(packets: PacketClass, box: Box) -> Packet | None:
@@ -254,20 +277,30 @@ def _one_of(values: RangeSet, liked: int) -> int:
 def judge(firewall: Firewall, packets: PacketClass) -> Judgement:
     """What becomes of a class of packets."""
     run = _Run(firewall, packets)
-    mark = 0 if firewall.sees_marks else None
-    run.go(_State(packets.box, packets.state, mark, assumed=(), accepted=None))
+    run.go()
     return Judgement(packets, tuple(run.outcomes), firewall.standing)
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """A box on its way: the connection's state, the mark (None: not known), what is assumed, what last accepted it."""
+    """A box on its way.
+
+    ``state`` is the connection's, ``mark`` is None where it is not known, ``accepted`` is what last let it pass.
+    ``translated`` tells that table nat has settled the destination; ``end`` is the one that it gave.
+    """
 
     box: Box
+    out_interface: str | None
+    bridged: bool
     state: str
     mark: int | None
-    assumed: tuple[Assumption, ...]
-    accepted: Decision | None
+    assumed: tuple[Assumption, ...] = ()
+    accepted: Decision | None = None
+    end: End | None = None
+
+    @property
+    def translated(self) -> bool:
+        return self.end is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,32 +316,130 @@ _ALWAYS = (_Part(),)
 _NEVER: tuple[_Part, ...] = ()
 
 
+class _Waiting:
+    """States that wait for the next rule, found by the one address that they are about.
+
+    Docker's rules for links and published ports name one address each. Kept apart by it, a state meets only the rules
+    that can concern it, and a chain of many such rules takes time in proportion to their number.
+    """
+
+    def __init__(self, states: Iterable[_State]) -> None:
+        self.wide: list[_State] = []
+        self.about: dict[tuple[str, int], list[_State]] = {}
+        self.add(states)
+
+    def add(self, states: Iterable[_State]) -> None:
+        """Puts states among those that wait."""
+        for state in states:
+            self._place(state).append(state)
+
+    def _place(self, state: _State) -> list[_State]:
+        for side in ("source", "destination"):
+            ranges = getattr(state.box, side).ranges
+            if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+                return self.about.setdefault((side, ranges[0][0]), [])
+        return self.wide
+
+    def take(self, asked: Mapping[str, RangeSet]) -> list[_State]:
+        """Takes out the states that a rule can concern which asks for such addresses."""
+        taken, self.wide = self.wide, []
+        for key in self._keys(asked):
+            taken += self.about.pop(key)
+        return taken
+
+    def _keys(self, asked: Mapping[str, RangeSet]) -> list[tuple[str, int]]:
+        keys = []
+        for side in ("source", "destination"):
+            wanted = asked.get(side)
+            if wanted is not None and wanted.size == 1:
+                keys += [key for key in ((side, wanted.least),) if key in self.about]
+            else:
+                keys += [key for key in self.about if key[0] == side and (wanted is None or key[1] in wanted)]
+        return keys
+
+    def all(self) -> list[_State]:
+        """Takes all out."""
+        return self.take({})
+
+    def __bool__(self) -> bool:
+        return bool(self.wide or self.about)
+
+
 @dataclass
 class _Run:
     firewall: Firewall
     packets: PacketClass
     outcomes: list[Outcome] = field(default_factory=list)
     steps: int = 0
+    hook: str = ""
 
     def __post_init__(self) -> None:
         self.any_address = RangeSet.of((0, (1 << (32 if self.packets.family == 4 else 128)) - 1))
 
-    def go(self, start: _State) -> None:
-        states = self._bridge_netfilter(start)
+    def go(self) -> None:
+        packets = self.packets
+        # Before conntrack has seen a packet it belongs to nothing.
+        mark = 0 if self.firewall.sees_marks else None
+        states = self._bridge_netfilter(_State(packets.box, packets.out_interface, packets.bridged, "INVALID", mark))
         if not self.firewall.captured:
             self._stop(states, Verdict.UNKNOWN, not_captured(self.firewall))
             return
-        for visit in self.firewall.visits:
-            passed = []
-            for state in states:
-                if visit.table.name == "nat" and state.state != "NEW":
-                    passed.append(state)
-                else:
-                    passed += self._visit(visit, state)
-            states = passed
+        if packets.in_interface is None:
+            states = self._pass("POSTROUTING", self._routed(self._pass("OUTPUT", states)))
+            return self._deliver(states)
+        for state in self._routed(self._pass("PREROUTING", states)):
+            self._onward(state)
+
+    def _onward(self, state: _State) -> None:
+        """What routing has sent on its way: to the host, or out by an interface."""
+        if state.out_interface is None:
+            return self._deliver(self._pass("INPUT", [state]))
+        if not state.bridged and self.firewall.forwarding_off is not None:
+            self._end(state, Verdict.DROPPED, self.firewall.forwarding_off)
+            return None
+        return self._deliver(self._pass("POSTROUTING", self._pass("FORWARD", [state])))
+
+    def _routed(self, states: Iterable[_State]) -> list[_State]:
+        """States whose destination table nat has changed are routed anew; the class knows the way of all others."""
+        return [routed for state in states if (routed := self._route(state)) is not None]
+
+    def _route(self, state: _State) -> _State | None:
+        if state.end is None:
+            return state
+        way = self.firewall.routing.decide(state.end.address)
+        if way.assumption is not None:
+            state = replace(state, assumed=(*state.assumed, way.assumption))
+        if way.kind == "none":
+            self._end(state, Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
+            return None
+        bridged = state.bridged and way.interface == self.packets.in_interface
+        return replace(state, out_interface=way.interface, bridged=bridged)
+
+    def _deliver(self, states: Iterable[_State]) -> None:
         nothing = Decision(by="absent", text="no captured table has a word on these packets", span=None)
         for state in states:
             self._end(state, Verdict.DELIVERED, state.accepted or nothing)
+
+    def _pass(self, hook: str, states: list[_State]) -> list[_State]:
+        """The states that pass one hook with all its tables."""
+        self.hook = hook
+        for visit in self.firewall.visits[hook]:
+            if visit.table.name != "raw":
+                states = [self._tracked(state) for state in states]
+            asked, unasked = states, []
+            if visit.table.name == "nat":
+                asked = [state for state in states if self._asks_nat(state)]
+                unasked = [state for state in states if not self._asks_nat(state)]
+            states = unasked + self._visit(visit, asked)
+        return states
+
+    def _asks_nat(self, state: _State) -> bool:
+        settled = state.translated and self.hook in ("PREROUTING", "OUTPUT")
+        return state.state == "NEW" and not settled
+
+    def _tracked(self, state: _State) -> _State:
+        """A state that conntrack has seen, which comes after raw and leaves alone what that told it to."""
+        return state if state.state == "UNTRACKED" else replace(state, state=self.packets.state)
 
     def _bridge_netfilter(self, start: _State) -> list[_State]:
         switch = self.firewall.bridge_netfilter
@@ -317,37 +448,30 @@ class _Run:
         if isinstance(switch, Decision):
             self._end(start, Verdict.DELIVERED, switch)
             return []
-        known = _assumed(start, switch)
-        if known is None:
-            off = switch.model_copy(update={"holds": False, "text": f"not so: {switch.text}"})
-            unseen = Decision(by="setting", text=off.text, span=None, capture_with=switch.capture_with)
-            self._end(replace(start, assumed=(*start.assumed, off)), Verdict.DELIVERED, unseen)
-            return [replace(start, assumed=(*start.assumed, switch))]
-        return [start] if known else []
+        off = switch.model_copy(update={"holds": False, "text": f"not so: {switch.text}"})
+        unseen = Decision(by="setting", text=off.text, span=None, capture_with=switch.capture_with)
+        self._end(replace(start, assumed=(off,)), Verdict.DELIVERED, unseen)
+        return [replace(start, assumed=(switch,))]
 
     def _end(self, state: _State, verdict: Verdict, decision: Decision) -> None:
-        self.outcomes.append(Outcome(verdict, decision, state.box, state.assumed))
+        self.outcomes.append(Outcome(verdict, decision, state.box, state.assumed, state.end))
 
-    def _visit(self, visit: Visit, state: _State) -> list[_State]:
+    def _visit(self, visit: Visit, states: list[_State]) -> list[_State]:
         """The states that pass one built-in chain."""
         chain = visit.chain
         if chain is None:
             if visit.table.complete:
-                return [state]
-            self._end(state, Verdict.UNKNOWN, absent_chain(self.firewall, visit))
-            return []
+                return states
+            return self._stop(states, Verdict.UNKNOWN, absent_chain(self.firewall, visit))
         passed: list[_State] = []
-        at_policy = self._chain(visit, chain, [state], passed, 0)
-        if at_policy and chain.policy is None:
-            for left in at_policy:
-                self._end(left, Verdict.UNKNOWN, absent_policy(self.firewall, visit, chain))
+        at_policy = self._chain(visit, chain, states, passed, 0)
+        if chain.policy is None:
+            self._stop(at_policy, Verdict.UNKNOWN, absent_policy(self.firewall, visit, chain))
             return passed
         decision = Decision(by="policy", text=f"policy {chain.policy} of chain {chain.name}", span=chain.span)
-        for left in at_policy:
-            if chain.policy == "ACCEPT":
-                passed.append(_accepted(left, visit, decision))
-            else:
-                self._end(left, Verdict.DROPPED if chain.policy == "DROP" else Verdict.UNKNOWN, decision)
+        if chain.policy == "ACCEPT":
+            return passed + [_accepted(state, visit, decision) for state in at_policy]
+        self._stop(at_policy, Verdict.DROPPED if chain.policy == "DROP" else Verdict.UNKNOWN, decision)
         return passed
 
     def _chain(
@@ -355,24 +479,29 @@ class _Run:
     ) -> list[_State]:
         """Takes states through a chain. Gives those that come back from it; what a rule accepts goes to ``passed``."""
         back: list[_State] = []
-        for rule in chain.rules:
-            if not states:
+        waiting = _Waiting(states)
+        for rule in chain.rules_for(self._interfaces(states)):
+            if not waiting:
                 break
             if isinstance(rule.target, ir.Continue):
                 continue
             matched: list[_State] = []
             missed: list[_State] = []
-            for state in states:
+            for state in waiting.take(_addresses(rule)):
                 self._cut(rule, state, matched, missed)
-            states = missed
+            waiting.add(missed)
             if self.steps > MOST_STEPS:
                 given_up = Decision(by="rule", text=f"given up at: {rule.text}", span=rule.span, rule=rule)
-                for state in (*matched, *missed):
-                    self._end(state, Verdict.UNKNOWN, given_up)
+                self._stop(matched + waiting.all(), Verdict.UNKNOWN, given_up)
                 return back
             if matched:
-                states = self._target(visit, rule, matched, passed, back, depth) + states
-        return back + states
+                waiting.add(self._target(visit, rule, matched, passed, back, depth))
+        return back + waiting.all()
+
+    def _interfaces(self, states: Iterable[_State]) -> frozenset[str]:
+        """The names that rules may ask for and be answered yes."""
+        names = {self.packets.in_interface, *(state.out_interface for state in states)}
+        return frozenset(name for name in names if name is not None)
 
     def _target(
         self,
@@ -388,6 +517,12 @@ class _Run:
         match rule.target:
             case ir.Accept() | ir.Rewrite(of="source"):
                 passed += [_accepted(state, visit, decision) for state in matched]
+                return []
+            case ir.Rewrite():
+                end = self._new_end(rule.target)
+                if end is None:
+                    return self._stop(matched, Verdict.UNKNOWN, decision)
+                passed += [replace(state, end=end) for state in matched]
                 return []
             case ir.Return():
                 back += matched
@@ -416,6 +551,17 @@ class _Run:
                 return self._stop(matched, Verdict.REJECTED, decision)
             case _:
                 return self._stop(matched, Verdict.UNKNOWN, decision)
+
+    def _new_end(self, target: ir.Rewrite) -> End | None:
+        """The one destination that a rule gives to all packets; None where it may give several."""
+        addresses, ports = target.addresses, target.ports
+        if target.how == "interface" and self.hook == "PREROUTING":
+            own = self.firewall.routing.address_of(self.packets.in_interface or "")
+            addresses = None if own is None else (own, own)
+        one_port = ports is None or ports[0] == ports[1]
+        if target.how in ("to", "interface") and addresses is not None and addresses[0] == addresses[1] and one_port:
+            return End(addresses[0], None if ports is None else ports[0])
+        return None
 
     def _stop(self, states: Iterable[_State], verdict: Verdict, decision: Decision) -> list[_State]:
         for state in states:
@@ -468,14 +614,16 @@ class _Run:
         wanted = not match.negated
         match match:
             case ir.InterfaceMatch(side=side):
-                name = self.packets.in_interface if side == "in" else self.packets.out_interface
-                return _constant(match.matches(name) is wanted)
+                name = self.packets.in_interface if side == "in" else state.out_interface
+                return _constant(match.matches(seen_interface(side, name, self.hook, state.bridged)) is wanted)
+            case ir.AddressMatch(side="destination", ranges=ranges) if state.end is not None:
+                return _constant((state.end.address in RangeSet.of(*ranges)) is wanted)
             case ir.AddressMatch(side=side, ranges=ranges):
                 return (_Part({side: _chosen(RangeSet.of(*ranges), self.any_address, wanted)}),)
             case ir.ProtocolMatch(number=number):
                 return (_Part({"protocol": _chosen(RangeSet.single(number), ANY_PROTOCOL, wanted)}),)
             case ir.PortMatch():
-                return self._port_parts(match)
+                return self._port_parts(match, state.end)
             case ir.IcmpMatch(type=kind, code=code):
                 codes = RangeSet.of((kind * 256, kind * 256 + 255) if code is None else (kind * 256 + code,) * 2)
                 protocol = RangeSet.single(ICMP if self.packets.family == 4 else ICMPV6)
@@ -484,51 +632,59 @@ class _Run:
                 found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
                 return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
             case ir.StateMatch(states=states):
-                return _constant((state.state in states) is wanted)
+                return _constant((state.state in states or (state.translated and "DNAT" in states)) is wanted)
             case ir.MarkMatch(value=value, mask=mask):
                 if state.mark is None:
                     return (_Part(unknown=match, holds=wanted),)
                 return _constant((state.mark & mask == value) is wanted)
             case ir.AddressTypeMatch():
-                return self._address_type_parts(match)
+                return self._address_type_parts(match, state.end)
             case ir.PhysdevMatch():
-                return self._physdev_parts(match)
+                return self._physdev_parts(match, state)
             case ir.FragmentMatch():
                 return _constant(match.negated)
             case _:
                 return (_Part(unknown=match, holds=wanted),)
 
-    def _port_parts(self, match: ir.PortMatch) -> tuple[_Part, ...]:
+    def _port_parts(self, match: ir.PortMatch, end: End | None) -> tuple[_Part, ...]:
         protocols = RangeSet.single(*PORT_PROTOCOLS)
         ports = RangeSet.of(*match.ranges)
         others = ANY_PORT - ports
-        if match.side == "either":
-            if match.negated:
-                return (_Part({"protocol": protocols, "source_port": others, "destination_port": others}),)
-            return (
-                _Part({"protocol": protocols, "source_port": ports}),
-                _Part({"protocol": protocols, "source_port": others, "destination_port": ports}),
-            )
-        return (_Part({"protocol": protocols, f"{match.side}_port": others if match.negated else ports}),)
+        if match.side == "source":
+            return (_Part({"protocol": protocols, "source_port": others if match.negated else ports}),)
+        if end is not None and end.port is not None:
+            # One port stands for all that the packets had.
+            to = ANY_PORT if end.port in ports else RangeSet()
+            not_to = ANY_PORT - to
+        else:
+            to, not_to = ports, others
+        if match.side == "destination":
+            return (_Part({"protocol": protocols, "destination_port": not_to if match.negated else to}),)
+        if match.negated:
+            return (_Part({"protocol": protocols, "source_port": others, "destination_port": not_to}),)
+        return (
+            _Part({"protocol": protocols, "source_port": ports}),
+            _Part({"protocol": protocols, "source_port": others, "destination_port": to}),
+        )
 
-    def _address_type_parts(self, match: ir.AddressTypeMatch) -> tuple[_Part, ...]:
-        wanted = not match.negated
-        local = self.firewall.local
-        others = self.any_address - local
-        here = (_Part({match.side: local}),) if ("LOCAL" in match.types) is wanted else ()
-        if match.types == {"LOCAL"}:
-            # Forwarded packets are neither to the host nor from it, whatever addresses it has besides the known ones.
-            return here if wanted else (_Part({match.side: others}),)
-        return (*here, _Part({match.side: others}, unknown=match, holds=wanted))
+    def _address_type_parts(self, match: ir.AddressTypeMatch, end: End | None) -> tuple[_Part, ...]:
+        found = self.firewall.routing.addresses_of_type(match.types)
+        if found is None:
+            return (_Part(unknown=match, holds=not match.negated),)
+        if end is not None and match.side == "destination":
+            return _constant((end.address in found) is not match.negated)
+        return (_Part({match.side: _chosen(found, self.any_address, not match.negated)}),)
 
-    def _physdev_parts(self, match: ir.PhysdevMatch) -> tuple[_Part, ...]:
+    def _physdev_parts(self, match: ir.PhysdevMatch, state: _State) -> tuple[_Part, ...]:
         wanted = not match.negated
-        if match.what == "is-bridged":
-            return _constant(self.packets.bridged is wanted)
-        if match.what in ("is-out", "out") and not self.packets.bridged:
-            return _constant(not wanted)
-        if match.what in ("is-in", "is-out") and self.packets.bridged:
+        bridged = state.bridged
+        has_port = bridged and self.hook != "PREROUTING"
+        if match.what in ("is-bridged", "is-out"):
+            return _constant(has_port is wanted)
+        if match.what == "is-in" and bridged:
             return _constant(wanted)
+        if match.what == "out" and not has_port and (bridged or wanted):
+            return _NEVER
         return (_Part(unknown=match, holds=wanted),)
 
 
@@ -556,3 +712,12 @@ def _accepted(state: _State, visit: Visit, decision: Decision) -> _State:
     if visit.table.name == "filter" or state.accepted is None:
         return replace(state, accepted=decision)
     return state
+
+
+def _addresses(rule: Rule) -> dict[str, RangeSet]:
+    """The addresses that a rule asks for, by side, where it asks by one condition without negation."""
+    asked: dict[str, RangeSet] = {}
+    for match in rule.matches:
+        if isinstance(match, ir.AddressMatch) and not match.negated:
+            asked[match.side] = RangeSet.of(*match.ranges)
+    return asked

@@ -47,7 +47,10 @@ class Decision(Frozen):
 
 
 class Step(Frozen):
-    """One rule or policy that a packet met. ``matched`` is None where the capture cannot tell."""
+    """One rule or policy that a packet met.
+
+    ``matched`` is None where the capture cannot tell; ``why`` is the condition that did not hold, or is not known.
+    """
 
     text: str
     span: Span | None
@@ -56,6 +59,19 @@ class Step(Frozen):
     depth: int
     matched: bool | None
     effect: str
+    why: str = ""
+
+
+class Delivery(Frozen):
+    """Where a packet ends up: ``interface`` is the one it goes out by, or None for the host itself.
+
+    ``source`` is what the receiver sees as the sender, None where that is not known; ports are None without them.
+    """
+
+    interface: str | None
+    address: int
+    port: int | None
+    source: int | None
 
 
 class Trace(Frozen):
@@ -65,6 +81,7 @@ class Trace(Frozen):
     decision: Decision
     steps: tuple[Step, ...]
     assumptions: tuple[Assumption, ...] = ()
+    delivery: Delivery | None = None
 
 
 def decided_by_rule(rule: Rule) -> Decision:

@@ -12,9 +12,20 @@ from dataclasses import dataclass, field
 
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Chain, Rule
-from icclint.packets.firewall import Firewall, Visit, absent_chain, absent_policy, not_captured
-from icclint.packets.packet import PORT_PROTOCOLS, TCP, Packet
-from icclint.packets.verdict import Assumption, Decision, Step, Trace, Verdict, assume_match, decided_by_rule
+from icclint.packets.firewall import Firewall, Visit, absent_chain, absent_policy, not_captured, seen_interface
+from icclint.packets.nat import new_ends
+from icclint.packets.packet import PORT_PROTOCOLS, TCP, Packet, address_text
+from icclint.packets.routing import LOOPBACK, Way
+from icclint.packets.verdict import (
+    Assumption,
+    Decision,
+    Delivery,
+    Step,
+    Trace,
+    Verdict,
+    assume_match,
+    decided_by_rule,
+)
 
 MOST_WAYS = 256
 """How many ways of one packet are followed, before its end is called unknown."""
@@ -69,7 +80,7 @@ def _ways(firewall: Firewall, packet: Packet, assumed: tuple[Assumption, ...]) -
 
 @dataclass
 class _Walk:
-    """The state of one walk: the mark and the connection's state and status change on the way."""
+    """The state of one walk: the mark and the connection's state change on the way, ``hook`` is the built-in chain."""
 
     firewall: Firewall
     packet: Packet
@@ -78,28 +89,112 @@ class _Walk:
     accepted: Decision | None = None
 
     def __post_init__(self) -> None:
+        self.here = self.packet
+        self.source_seen: int | None = self.packet.source
+        self.translated: set[str] = set()
         self.mark: int | None = self.packet.mark if self.firewall.sees_marks else None
-        self.state = self.packet.state
+        # Before conntrack has seen a packet it belongs to nothing (net/netfilter/xt_conntrack.c, conntrack_mt).
+        self.state = "INVALID"
+        self.hook = ""
 
     def run(self) -> Trace:
         unseen = self._bridged_unseen()
         if unseen is not None:
-            return self._end(Verdict.DELIVERED, unseen)
+            self.accepted = unseen
+            return self._deliver(self.here.out_interface)
         if not self.firewall.captured:
             return self._end(Verdict.UNKNOWN, not_captured(self.firewall))
-        for visit in self.firewall.visits:
-            # nat is asked once for a connection, when its first packet comes by (net/netfilter/nf_nat_core.c).
-            if visit.table.name == "nat" and self.state != "NEW":
+        return self._send() if self.here.in_interface is None else self._receive()
+
+    def _send(self) -> Trace:
+        """What the host itself sends is routed first, and again where OUTPUT changed its destination."""
+        way = self.firewall.routing.decide(self.here.destination)
+        if way.kind == "none":
+            return self._nowhere(way)
+        self._go_out_by(way)
+        before = self.here.destination
+        ended = self._pass("OUTPUT")
+        if ended is not None:
+            return ended
+        if self.here.destination != before:
+            way = self.firewall.routing.decide(self.here.destination)
+            if way.kind == "none":
+                return self._nowhere(way)
+            self._go_out_by(way)
+        if way.kind == "forward":
+            return self._pass("POSTROUTING") or self._deliver(self.here.out_interface)
+        return self._pass("POSTROUTING") or self._loop()
+
+    def _loop(self) -> Trace:
+        """To one of the host's own addresses: out by loopback and in again."""
+        self.here = self.here.model_copy(update={"in_interface": LOOPBACK, "out_interface": None})
+        return self._pass("PREROUTING") or self._pass("INPUT") or self._deliver(None)
+
+    def _nowhere(self, way: Way) -> Trace:
+        return self._end(Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
+
+    def _receive(self) -> Trace:
+        before = self.here.destination
+        ended = self._pass("PREROUTING")
+        if ended is not None:
+            return ended
+        if self.here.out_interface is None or self.here.destination != before:
+            stray = self.firewall.routing.refuses(self.here.source, self.here.destination, self.here.in_interface or "")
+            if stray is not None:
+                return self._end(Verdict.DROPPED, stray)
+            way = self.firewall.routing.decide(self.here.destination)
+            if way.kind == "none":
+                return self._nowhere(way)
+            if way.kind == "local":
+                self.here = self.here.model_copy(update={"out_interface": None, "bridged": False})
+                return self._pass("INPUT") or self._deliver(None)
+            self._go_out_by(way)
+        if not self.here.bridged and self.firewall.forwarding_off is not None:
+            return self._end(Verdict.DROPPED, self.firewall.forwarding_off)
+        return self._pass("FORWARD") or self._pass("POSTROUTING") or self._deliver(self.here.out_interface)
+
+    def _go_out_by(self, way: Way) -> None:
+        if way.assumption is not None:
+            self.assumed = (*self.assumed, way.assumption)
+        interface = LOOPBACK if way.kind == "local" else way.interface
+        # A bridged frame with a new destination stays on its bridge only if that is there as well
+        # (net/bridge/br_netfilter_hooks.c, br_nf_pre_routing_finish).
+        bridged = self.here.bridged and interface == self.here.in_interface
+        self.here = self.here.model_copy(update={"out_interface": interface, "bridged": bridged})
+
+    def _pass(self, hook: str) -> Trace | None:
+        """One hook with all its tables. None lets the packet go on."""
+        for visit in self.firewall.visits[hook]:
+            # raw comes before conntrack, and what it leaves UNTRACKED stays so (uapi/linux/netfilter_ipv4.h).
+            if visit.table.name != "raw" and self.state != "UNTRACKED":
+                self.state = self.packet.state
+            if visit.table.name == "nat" and not self._asks_nat(hook):
                 continue
             ended = self._visit(visit)
             if ended is not None:
                 return ended
+        return None
+
+    def _asks_nat(self, hook: str) -> bool:
+        """nat is asked once for a connection, and once for each end of it (net/netfilter/nf_nat_core.c, nf_nat_inet_fn).
+
+        What went out by loopback comes in again with both ends settled.
+        """
+        settled = "DNAT" if hook in ("PREROUTING", "OUTPUT") else "SNAT"
+        looped = self.here.in_interface == LOOPBACK and self.packet.in_interface is None
+        return self.state == "NEW" and settled not in self.translated and not looped
+
+    def _deliver(self, interface: str | None) -> Trace:
         nothing = Decision(by="absent", text="no captured table has a word on this packet", span=None)
-        return self._end(Verdict.DELIVERED, self.accepted or nothing)
+        here = self.here
+        delivery = Delivery(
+            interface=interface, address=here.destination, port=here.destination_port, source=self.source_seen
+        )
+        return self._end(Verdict.DELIVERED, self.accepted or nothing, delivery)
 
     def _bridged_unseen(self) -> Decision | None:
         switch = self.firewall.bridge_netfilter
-        if not self.packet.bridged or switch is None:
+        if not self.here.bridged or switch is None:
             return None
         if isinstance(switch, Decision):
             return switch
@@ -109,15 +204,17 @@ class _Walk:
 
     def _visit(self, visit: Visit) -> Trace | None:
         """One built-in chain. None lets the packet go on to the next one."""
-        chain = visit.chain
-        if chain is None:
+        built_in = visit.chain
+        self.hook = visit.hook
+        if built_in is None:
             return None if visit.table.complete else self._end(Verdict.UNKNOWN, absent_chain(self.firewall, visit))
         stack: list[tuple[Chain, int]] = []
-        position = 0
+        chain, position = built_in, 0
         while True:
             if position == len(chain.rules):
                 if not stack:
-                    return self._policy(visit, chain)
+                    # Also at the end of a chain that a goto led to (net/ipv4/netfilter/ip_tables.c, underflow).
+                    return self._policy(visit, built_in)
                 chain, position = stack.pop()
                 continue
             rule = chain.rules[position]
@@ -127,9 +224,11 @@ class _Walk:
             if not self._meets(rule, len(stack)):
                 continue
             match rule.target:
-                case ir.Accept() | ir.Rewrite(of="source"):
+                case ir.Accept():
                     self._accept(visit, decided_by_rule(rule))
                     return None
+                case ir.Rewrite():
+                    return self._rewrite(rule, rule.target)
                 case ir.Drop():
                     return self._end(Verdict.DROPPED, decided_by_rule(rule))
                 case ir.Reject():
@@ -156,9 +255,12 @@ class _Walk:
 
     def _meets(self, rule: Rule, depth: int) -> bool:
         """Whether the rule's target is carried out. Where its target says nothing of the packet, doubt is kept out."""
-        matched = all_hold(self._one_holds(match) for match in rule.matches)
+        answers = [self._one_holds(match) for match in rule.matches]
+        matched = all_hold(answers)
         if matched is None and not isinstance(rule.target, ir.Continue):
-            matched = all(self._decide(match) for match in rule.matches)
+            answers = [self._decide(match) for match in rule.matches]
+            matched = all(answers)
+        why = next((m.text for m, answer in zip(rule.matches, answers, strict=True) if answer is matched), "")
         self.steps.append(
             Step(
                 text=rule.text,
@@ -168,6 +270,7 @@ class _Walk:
                 depth=depth,
                 matched=matched,
                 effect=effect_of(rule) if matched else "",
+                why="" if matched else why,
             )
         )
         return matched is True
@@ -197,9 +300,38 @@ class _Walk:
         if visit.table.name == "filter" or self.accepted is None:
             self.accepted = decision
 
-    def _end(self, verdict: Verdict, decision: Decision) -> Trace:
+    def _rewrite(self, rule: Rule, target: ir.Rewrite) -> Trace | None:
+        """Gives the packet another end. None lets it go on, which is what accepts it in table nat."""
+        choices = new_ends(target, self.here, self.firewall.routing, sent=self.hook == "OUTPUT")
+        if choices is None and target.of == "destination":
+            return self._end(Verdict.UNKNOWN, decided_by_rule(rule))
+        self.translated.add("DNAT" if target.of == "destination" else "SNAT")
+        if choices is None:
+            self.source_seen = None
+            return None
+        address, port = self._pick(rule, choices)
+        side = target.of
+        self.here = self.here.model_copy(update={side: address, f"{side}_port": port})
+        self.source_seen = self.here.source
+        return None
+
+    def _pick(self, rule: Rule, choices: tuple[tuple[int, int | None], ...]) -> tuple[int, int | None]:
+        """Of a range the kernel takes what it likes (nf_nat_core.c, find_best_ips_proto), so the way forks."""
+        *others, last = choices
+        for choice in others:
+            text = f"{rule.text} gives the packet {address_text(choice[0], self.here.family)}"
+            port = "" if choice[1] is None else f" port {choice[1]}"
+            key = f"nat {rule.span} {choice}"
+            yes = Assumption(key=key, holds=True, text=text + port, span=rule.span)
+            if self._assume(yes, yes.model_copy(update={"holds": False, "text": f"not so: {yes.text}"})):
+                return choice
+        return last
+
+    def _end(self, verdict: Verdict, decision: Decision, delivery: Delivery | None = None) -> Trace:
         assumptions = needed(self.firewall, verdict, self.assumed)
-        return Trace(verdict=verdict, decision=decision, steps=tuple(self.steps), assumptions=assumptions)
+        return Trace(
+            verdict=verdict, decision=decision, steps=tuple(self.steps), assumptions=assumptions, delivery=delivery
+        )
 
     def _decide(self, match: ir.Match) -> bool:
         """Like `_one_holds`, but the unknown becomes an assumption, and the way forks there."""
@@ -221,10 +353,11 @@ class _Walk:
         return None if holds is None else holds is not match.negated
 
     def _bare(self, match: ir.Match) -> bool | None:
-        packet = self.packet
+        packet = self.here
         match match:
             case ir.InterfaceMatch(side=side):
-                return match.matches(packet.in_interface if side == "in" else packet.out_interface)
+                name = packet.in_interface if side == "in" else packet.out_interface
+                return match.matches(seen_interface(side, name, self.hook, packet.bridged))
             case ir.AddressMatch(side=side, ranges=ranges):
                 return _within(packet.source if side == "source" else packet.destination, ranges)
             case ir.ProtocolMatch(number=number):
@@ -237,7 +370,7 @@ class _Walk:
             case ir.TcpFlagsMatch(mask=mask, flags=flags):
                 return packet.protocol == TCP and (packet.tcp_flags or 0) & mask == flags
             case ir.StateMatch(states=states):
-                return self.state in states
+                return self.state in states or not states.isdisjoint(self.translated)
             case ir.MarkMatch(value=value, mask=mask):
                 return None if self.mark is None else self.mark & mask == value
             case ir.AddressTypeMatch(side=side, types=types):
@@ -255,7 +388,7 @@ class _Walk:
         return next((assumption.holds for assumption in self.assumed if assumption.key == key), None)
 
     def _port(self, match: ir.PortMatch) -> bool | None:
-        packet = self.packet
+        packet = self.here
         if packet.protocol not in PORT_PROTOCOLS:
             # As for ICMP: the kernel takes such a rule only together with the protocol.
             return match.negated
@@ -264,22 +397,22 @@ class _Walk:
         return {"source": source, "destination": destination, "either": source or destination}[match.side]
 
     def _address_type(self, address: int, types: frozenset[str]) -> bool | None:
-        # What is forwarded is to none of the host's own addresses, and the kernel drops what comes from one of them
-        # (net/ipv4/fib_frontend.c, fib_validate_source).
-        if address in self.firewall.local:
-            return "LOCAL" in types
-        return False if types == {"LOCAL"} else None
+        found = self.firewall.routing.addresses_of_type(types)
+        return None if found is None else address in found
 
     def _physdev(self, match: ir.PhysdevMatch) -> bool | None:
-        packet = self.packet
+        packet = self.here
         match match.what:
-            case "is-bridged":
-                return packet.bridged
-            case "is-out" | "out" if not packet.bridged:
-                # Where a packet is routed to a bridge, its port is chosen after FORWARD (man iptables-extensions).
-                return False
-            case "is-in" | "is-out":
-                return True if packet.bridged else self._known(match)
+            case "is-bridged" | "is-out":
+                # A bridge chooses the port after PREROUTING, and where a packet is routed to it, after all tables.
+                return packet.bridged and self.hook != "PREROUTING"
+            case "is-in":
+                return True if packet.bridged or packet.in_port is not None else self._known(match)
+            case "out" if self.hook == "PREROUTING" or not packet.bridged:
+                # Before there is a port, `! --physdev-out` does not hold either for what came in by one, but holds for
+                # what did not (net/netfilter/xt_physdev.c, physdev_mt).
+                came_by_port = packet.bridged or packet.in_port is not None
+                return match.negated and (True if came_by_port else self._known(match))
         port = packet.in_port if match.what == "in" else packet.out_port
         if port is None:
             return self._known(match)

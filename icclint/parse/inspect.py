@@ -7,12 +7,13 @@ https://docs.docker.com/reference/api/engine/version-history/.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from icclint.parse.gaps import shortened
 from icclint.parse.json import JsonText, Path
 from icclint.source import Gap, Span
 
@@ -29,6 +30,11 @@ def _or_blank(value: Any) -> Any:
     return "" if value is None else value
 
 
+def _or_no(value: Any) -> Any:
+    return False if value is None else value
+
+
+Flag = Annotated[bool, BeforeValidator(_or_no)]
 Text = Annotated[str, BeforeValidator(_or_blank)]
 Texts = Annotated[dict[str, str], BeforeValidator(_or_empty)]
 
@@ -68,8 +74,8 @@ class InspectedNetwork(_Inspected):
     Id: Text = ""
     Driver: Text = ""
     Scope: Text = ""
-    EnableIPv6: bool = False
-    Internal: bool = False
+    EnableIPv6: Flag = False
+    Internal: Flag = False
     IPAM: Annotated[InspectedIpam, BeforeValidator(_or_empty)] = InspectedIpam()
     Containers: Annotated[dict[str, InspectedEndpoint], BeforeValidator(_or_empty)] = {}
     Options: Texts = {}
@@ -80,6 +86,30 @@ class InspectedHostConfig(_Inspected):
     """``HostConfig`` of a container: ``Links`` are ``/server:/client/alias``."""
 
     Links: Annotated[list[str], BeforeValidator(_or_no_items)] = []
+    NetworkMode: Text = ""
+
+
+class InspectedAttachment(_Inspected):
+    """One value of ``NetworkSettings.Networks``: gateways are empty where the network leads nowhere."""
+
+    IPAddress: Text = ""
+    Gateway: Text = ""
+    GlobalIPv6Address: Text = ""
+    IPv6Gateway: Text = ""
+
+
+class InspectedBinding(_Inspected):
+    """One binding of a published port: an empty ``HostPort`` says that the host opens none (routed mode)."""
+
+    HostIp: Text = ""
+    HostPort: Text = ""
+
+
+class InspectedNetworkSettings(_Inspected):
+    """``NetworkSettings`` of a container: ``Ports`` has ``80/tcp`` and the like as keys, null where not published."""
+
+    Networks: Annotated[dict[str, InspectedAttachment], BeforeValidator(_or_empty)] = {}
+    Ports: Annotated[dict[str, list[InspectedBinding] | None], BeforeValidator(_or_empty)] = {}
 
 
 class InspectedContainer(_Inspected):
@@ -88,6 +118,7 @@ class InspectedContainer(_Inspected):
     Id: str
     Name: str
     HostConfig: Annotated[InspectedHostConfig, BeforeValidator(_or_empty)] = InspectedHostConfig()
+    NetworkSettings: Annotated[InspectedNetworkSettings, BeforeValidator(_or_empty)] = InspectedNetworkSettings()
 
 
 Model = TypeVar("Model", InspectedNetwork, InspectedContainer)
@@ -95,57 +126,69 @@ Model = TypeVar("Model", InspectedNetwork, InspectedContainer)
 
 @dataclass(frozen=True)
 class Inspected(Generic[Model]):
-    """One inspected object and where its JSON stands: ``path`` is the place of the object in ``text``."""
+    """One inspected object, and where its parts stand, by their path inside it."""
 
     value: Model
-    text: JsonText
-    path: Path
+    spans: Mapping[Path, Span]
 
     def span(self, *keys: str | int) -> Span | None:
         """The place of one of its members, or None where it has no such member."""
-        return self.text.spans.get((*self.path, *keys))
-
-    def spans(self) -> Iterator[tuple[Path, Span]]:
-        """The places of all its members, by the path inside it."""
-        depth = len(self.path)
-        for path, span in self.text.spans.items():
-            if path[:depth] == self.path:
-                yield path[depth:], span
+        return self.spans.get(keys)
 
 
-def read_networks(text: JsonText) -> tuple[list[Inspected[InspectedNetwork]], list[Gap]]:
-    """The networks of a JSON text: an array, or one object as the engine's API returns it."""
-    return _read(text, InspectedNetwork, "network")
+@dataclass(frozen=True)
+class InspectedObjects:
+    """The networks and containers of a JSON text, and what in it is neither."""
+
+    networks: tuple[Inspected[InspectedNetwork], ...]
+    containers: tuple[Inspected[InspectedContainer], ...]
+    gaps: tuple[Gap, ...]
 
 
-def read_containers(text: JsonText) -> tuple[list[Inspected[InspectedContainer]], list[Gap]]:
-    """The containers of a JSON text, likewise."""
-    return _read(text, InspectedContainer, "container")
+def is_network(value: Any) -> bool:
+    """Whether a JSON value has what every network has since engine 1.9."""
+    return isinstance(value, dict) and {"Name", "Driver", "IPAM"} <= value.keys()
 
 
-def _read(text: JsonText, model: type[Model], what: str) -> tuple[list[Inspected[Model]], list[Gap]]:
-    found: list[Inspected[Model]] = []
+def is_container(value: Any) -> bool:
+    """Whether a JSON value has what every container has."""
+    return isinstance(value, dict) and {"Id", "Name", "HostConfig"} <= value.keys()
+
+
+def read_inspected(text: JsonText) -> InspectedObjects:
+    """What ``docker inspect`` prints: an array of objects, or one object as the engine's API returns it."""
+    networks: list[Inspected[InspectedNetwork]] = []
+    containers: list[Inspected[InspectedContainer]] = []
     gaps: list[Gap] = []
-    for path, value in _objects(text):
+    for value, spans in _objects(text):
         try:
-            found.append(Inspected(model.model_validate(value), text, path))
+            if is_network(value):
+                networks.append(Inspected(InspectedNetwork.model_validate(value), spans))
+            elif is_container(value):
+                containers.append(Inspected(InspectedContainer.model_validate(value), spans))
+            else:
+                gaps.append(Gap(spans[()], shortened(str(value)), "neither a network nor a container"))
         except ValidationError as error:
-            gaps.extend(_gaps(text, path, error, what))
-    return found, gaps
+            gaps.extend(_gaps(spans, error, "network" if is_network(value) else "container"))
+    return InspectedObjects(tuple(networks), tuple(containers), tuple(gaps))
 
 
-def _objects(text: JsonText) -> Iterator[tuple[Path, Any]]:
-    if isinstance(text.value, list):
-        for index, value in enumerate(text.value):
-            yield (index,), value
-    else:
-        yield (), text.value
+def _objects(text: JsonText) -> Iterator[tuple[Any, Mapping[Path, Span]]]:
+    """Each object with the places of its parts."""
+    if not isinstance(text.value, list):
+        yield text.value, text.spans
+        return
+    spans: list[dict[Path, Span]] = [{} for _ in text.value]
+    for path, span in text.spans.items():
+        if path:
+            spans[cast("int", path[0])][path[1:]] = span
+    yield from zip(text.value, spans, strict=True)
 
 
-def _gaps(text: JsonText, path: Path, error: ValidationError, what: str) -> Iterator[Gap]:
+def _gaps(spans: Mapping[Path, Span], error: ValidationError, what: str) -> Iterator[Gap]:
     for problem in error.errors(include_url=False, include_input=False):
         where = ".".join(str(key) for key in problem["loc"]) or "value"
-        place: Path = (*path, *problem["loc"])
-        while place not in text.spans:
+        place: Path = problem["loc"]
+        while place not in spans:
             place = place[:-1]
-        yield Gap(text.spans[place], where, f"{what} left out: {where}: {problem['msg'].lower()}")
+        yield Gap(spans[place], shortened(where), f"{what} left out: {shortened(where)}: {problem['msg'].lower()}")

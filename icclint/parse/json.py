@@ -7,36 +7,45 @@ must not be read like that, so the text goes through a lark grammar that keeps e
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from lark import Token
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
+from icclint.parse.gaps import shortened
 from icclint.parse.grammar import open_grammar
 from icclint.source import Document, Gap, Span
 
 if TYPE_CHECKING:
-    from lark import Token, Tree
+    from lark import Tree
+
+    Node = Tree[Token] | Token
 
 Key = str | int
 Path = tuple[Key, ...]
+
+MOST_LEVELS = 100
+"""How deep values may be nested; no tool whose output is read here goes beyond a dozen."""
 
 
 @dataclass(frozen=True)
 class JsonText:
     """A JSON value and the place of each of its parts.
 
-    ``value`` is what ``json.loads`` would give. ``spans`` maps the path of each value to its place; for a
-    member of an object that is its key and its value together. ``gaps`` names keys that stand twice.
+    ``value`` is what ``json.loads`` would give, but for halves of surrogate pairs, which JSON can escape and no
+    encoding can write: they are U+FFFD. ``spans`` maps the path of each value to its place; for a member of an object
+    that is its key and its value together. ``gaps`` names keys that stand twice.
     """
 
     value: Any
-    spans: dict[Path, Span]
+    spans: Mapping[Path, Span]
     gaps: tuple[Gap, ...] = ()
 
 
 class JsonError(Exception):
-    """The text is not JSON. ``gap`` says where and why."""
+    """The text is not JSON that can be read. ``gap`` says where and why."""
 
     def __init__(self, gap: Gap) -> None:
         super().__init__(f"{gap.span}: {gap.reason}")
@@ -48,69 +57,82 @@ def parse_json(document: Document) -> JsonText:
     try:
         root = open_grammar("json").parse(document.text)
     except UnexpectedInput as error:
-        raise JsonError(_error(document, error)) from None
+        raise _not_json(document, error) from None
     return _build(document, root)
 
 
-def _error(document: Document, error: Any) -> Gap:
-    lines = document.lines
-    at_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
-    if at_end:
-        line = len(lines) or 1
-        column = len(lines[-1]) + 1 if lines else 1
-        reason = f"not JSON: the text ends at line {line}, column {column} before its value is complete"
-    else:
-        line, column = error.line, error.column
-        reason = f"not JSON: unexpected text at line {line}, column {column}"
-    text = lines[line - 1] if line <= len(lines) else ""
-    return Gap(Span(document.name, line, column, line, max(column, len(text)) + 1), text.strip(), reason, whole=True)
+def _not_json(document: Document, error: UnexpectedInput) -> JsonError:
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+        end = document.line_span(len(document.lines) or 1)
+        return _error(document, end.line, end.end_column, "not JSON: the text ends at {} before its value is complete")
+    return _error(document, error.line, error.column, "not JSON: unexpected text at {}")
 
 
-def _build(document: Document, root: Tree[Token] | Token) -> JsonText:
+def _error(document: Document, line: int, column: int, reason: str) -> JsonError:
+    text = document.lines[line - 1] if line <= len(document.lines) else ""
+    span = Span(document.name, line, column, line, max(column, len(text)) + 1)
+    where = f"line {line}, column {column}"
+    return JsonError(Gap(span, shortened(text.strip()), reason.format(where), whole=True))
+
+
+def _build(document: Document, root: Node) -> JsonText:
     """Walks the tree with a stack of its own: evidence may be nested deeper than Python's."""
     spans: dict[Path, Span] = {(): _span(document, root)}
     gaps: list[Gap] = []
     holder: list[Any] = [None]
-    work: list[tuple[Any, Any, Key, Path]] = [(root, holder, 0, ())]
+    work: list[tuple[Node, Any, Key, Path]] = [(root, holder, 0, ())]
     while work:
         node, container, key, path = work.pop()
-        if isinstance(node, str):
-            container[key] = _text(json.loads(node))
-        elif node.data == "array":
-            items = [child for child in node.children if child is not None]
-            container[key] = [None] * len(items)
-            for index, item in enumerate(items):
-                spans[(*path, index)] = _span(document, item)
-                work.append((item, container[key], index, (*path, index)))
+        if isinstance(node, Token):
+            container[key] = _scalar(document, node)
+            continue
+        if len(path) == MOST_LEVELS:
+            span = _span(document, node)
+            raise _error(document, span.line, span.column, f"JSON nested deeper than {MOST_LEVELS} levels at {{}}")
+        parts: dict[Any, Node]
+        if node.data == "array":
+            parts = dict(enumerate(_children(node)))
+            spans.update(((*path, index), _span(document, item)) for index, item in parts.items())
+            container[key] = [None] * len(parts)
         else:
-            members: dict[str, Any] = {}
-            container[key] = members
-            for member in node.children:
-                if member is None:
-                    continue
-                name = _text(json.loads(member.children[0]))
-                if name in members:
-                    gaps.append(
-                        Gap(
-                            _span(document, member),
-                            name,
-                            f"the key {name!r} stands twice; the last one counts",
-                        )
-                    )
-                members[name] = None
-                spans[(*path, name)] = _span(document, member)
-            # Built in reverse, so that of two equal keys the last one is the one that stays.
-            for member in reversed([child for child in node.children if child is not None]):
-                name = _text(json.loads(member.children[0]))
-                work.append((member.children[1], members, name, (*path, name)))
+            parts = _members(document, node, path, spans, gaps)
+            container[key] = dict.fromkeys(parts)
+        work += [(part, container[key], name, (*path, name)) for name, part in parts.items()]
     return JsonText(holder[0], spans, tuple(gaps))
 
 
-def _text(value: Any) -> Any:
-    """A value without halves of surrogate pairs, which JSON can escape and no encoding can write."""
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(value, str) else value
+def _members(
+    document: Document, node: Tree[Token], path: Path, spans: dict[Path, Span], gaps: list[Gap]
+) -> dict[Any, Node]:
+    """The values of an object by their keys, and where they stand."""
+    members: dict[Any, Node] = {}
+    for member in _children(node):
+        key, value = cast("Tree[Token]", member).children
+        name = _scalar(document, cast("Token", key))
+        if name in members:
+            reason = f"the key {shortened(name)!r} stands twice; the last one counts"
+            gaps.append(Gap(_span(document, member), shortened(name), reason))
+        members[name] = value
+        spans[(*path, name)] = _span(document, member)
+    return members
 
 
-def _span(document: Document, node: Any) -> Span:
-    place = node if isinstance(node, str) else node.meta
-    return Span(document.name, place.line, place.column, place.end_line, place.end_column)  # type: ignore[union-attr]
+def _children(node: Tree[Token]) -> list[Node]:
+    # Where there are none, lark holds a place for them.
+    return [child for child in node.children if child is not None]
+
+
+def _scalar(document: Document, token: Token) -> Any:
+    try:
+        value = json.loads(token)
+    except ValueError:
+        # Python reads no integer of more than 4300 digits.
+        raise _error(document, token.line or 1, token.column or 1, "a number of too many digits at {}") from None
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
+def _span(document: Document, node: Node) -> Span:
+    place: Any = node if isinstance(node, Token) else node.meta
+    return Span(document.name, place.line, place.column, place.end_line, place.end_column)

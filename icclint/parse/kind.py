@@ -8,69 +8,99 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from icclint.parse.iptables import looks_like_rules
+from icclint.parse.inspect import is_container, is_network
+from icclint.parse.iproute import looks_like_interfaces, looks_like_routes
+from icclint.parse.iptables import is_of_another_tool, looks_like_rules
 from icclint.parse.nftables import looks_like_nftables
 from icclint.parse.sysctl import looks_like_sysctl
 from icclint.source import Document
 
 
 class Kind(Enum):
-    """What a document is. ``NOT_READ`` are kinds that belong to a capture and that no rule asks for yet."""
+    """What a document is.
+
+    ``EMPTY`` tells nothing. ``NOT_READ`` are kinds that belong to a capture and that no rule asks for yet.
+    """
 
     IPTABLES = "iptables"
     NETWORKS = "docker networks"
     CONTAINERS = "docker containers"
     SYSCTL = "sysctl"
     NFTABLES = "nftables"
+    INTERFACES = "ip addr"
+    ROUTES = "ip route"
+    INTERFACES_JSON = "ip -j addr"
+    ROUTES_JSON = "ip -j route"
     BROKEN_JSON = "broken JSON"
+    EMPTY = "empty"
     NOT_READ = "not read"
     UNKNOWN = "unknown"
 
 
 _LIKE_JSON = re.compile(r"\s*[\[{]\s*(?:[\[{\"\]}]|$)")
-# `docker version`, `ip addr`, `ip route`, `bridge link`, `docker network ls`.
-_LIKE_OTHERS = re.compile(
-    r"Client:|Server:|\d+: \S+: (?:<|mtu )|(?:default|[0-9a-f.:]+(?:/\d+)?) (?:via|dev) \S+|NETWORK ID\s+NAME"
-)
+# `docker version`, `bridge link`, `docker network ls`.
+_LIKE_OTHERS = re.compile(r"Client:|Server:|\d+: \S+: (?:<\S+> mtu \d+ master \S+ state|mtu )|NETWORK ID\s+NAME")
+
+
+# Commands that print nothing where there is nothing, by the names that people give to their outputs.
+_SAVE_NAME = re.compile(r"tables[^/]*save[^/]*$|save[^/]*tables[^/]*$", re.IGNORECASE)
+_NFT_NAME = re.compile(r"(?<![a-z])nft[^/]*$", re.IGNORECASE)
+_CONTAINERS_NAME = re.compile(r"container[^/]*$", re.IGNORECASE)
 
 
 def kind_of(document: Document) -> Kind:
-    """The kind of a document. An empty one is the dump of a host that has no tables: iptables-save prints nothing."""
+    """The kind of a document, told by its content; of an empty one nothing but its name can tell."""
     if document.is_binary:
         return Kind.UNKNOWN
     text = document.text
     if not text.strip():
-        return Kind.IPTABLES
+        return _kind_of_silence(document.name)
     if _LIKE_JSON.match(text):
-        return _kind_of_json(text)
+        return _kind_of_json(document)
     lines = list(document.lines)
     if looks_like_nftables(lines):
         return Kind.NFTABLES
-    if looks_like_rules(iter(lines)):
+    if is_of_another_tool(lines):
+        return Kind.NOT_READ
+    if looks_like_rules(lines):
         return Kind.IPTABLES
     if looks_like_sysctl(lines):
         return Kind.SYSCTL
     first = next(line for line in lines if line.strip())
-    return Kind.NOT_READ if _LIKE_OTHERS.match(first) else Kind.UNKNOWN
+    if _LIKE_OTHERS.match(first):
+        return Kind.NOT_READ
+    if looks_like_interfaces(first):
+        return Kind.INTERFACES
+    return Kind.ROUTES if looks_like_routes(first) else Kind.UNKNOWN
 
 
-def _kind_of_json(text: str) -> Kind:
+def _kind_of_silence(name: str) -> Kind:
+    if _SAVE_NAME.search(name):
+        return Kind.IPTABLES
+    return Kind.NFTABLES if _NFT_NAME.search(name) else Kind.EMPTY
+
+
+def _kind_of_json(document: Document) -> Kind:
     try:
-        value = json.loads(text)
+        value = json.loads(document.text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return Kind.BROKEN_JSON
-    return next((kind for kind, fits in _JSON_KINDS.items() if fits(value)), Kind.UNKNOWN)
+    if value == []:
+        return Kind.CONTAINERS if _CONTAINERS_NAME.search(document.name) else Kind.EMPTY
+    objects = value if isinstance(value, list) else [value]
+    return next((kind for kind, fits in _JSON_KINDS.items() if any(map(fits, objects))), Kind.UNKNOWN)
 
 
-def _first(value: Any) -> dict[str, Any]:
-    """The object that stands for all others of its document."""
-    candidate = value[0] if isinstance(value, list) and value else value
-    return candidate if isinstance(candidate, dict) else {}
+def _refuse(constant: str) -> Any:
+    # Python reads NaN and Infinity, which are no JSON.
+    raise ValueError(constant)
 
 
 _JSON_KINDS: dict[Kind, Callable[[Any], bool]] = {
-    Kind.NETWORKS: lambda value: value == [] or {"Name", "Driver", "IPAM"} <= _first(value).keys(),
-    Kind.CONTAINERS: lambda value: {"Id", "Name", "HostConfig"} <= _first(value).keys(),
-    # `nft -j`, `docker info`, `ip -j addr` and `ip -j route`.
-    Kind.NOT_READ: lambda value: bool({"nftables", "ServerVersion", "ifname", "dst"} & _first(value).keys()),
+    Kind.NETWORKS: is_network,
+    Kind.CONTAINERS: is_container,
+    Kind.INTERFACES_JSON: lambda value: isinstance(value, dict) and "ifname" in value,
+    Kind.ROUTES_JSON: lambda value: isinstance(value, dict) and "dst" in value,
+    # `nft -j` and `docker info`.
+    Kind.NOT_READ: lambda value: isinstance(value, dict) and not value.keys().isdisjoint(("nftables", "ServerVersion")),
 }

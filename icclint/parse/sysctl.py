@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from icclint.parse.gaps import Gaps
 from icclint.source import Document, Gap, Span
 
 _SETTING = re.compile(r"\s*(?P<name>[\w-]+(?:[./][\w@:*-]+)+)\s*[=:]\s?(?P<value>.*?)\s*$")
-# What procps prints for files that cannot be read, on the same terminal as its output.
-_REMARK = re.compile(r"\s*sysctl: ")
+_KNOWN = re.compile(r"\s*(?:abi|debug|dev|fs|kernel|net|user|vm)\.[\w./@:*-]+ ?[=:]")
+# What procps prints for files that cannot be read, on the same terminal as its output, and comments of sysctl.conf.
+_REMARK = re.compile(r"\s*(?:sysctl: |[#;])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +33,17 @@ class SysctlDump:
 
 def parse_sysctl(document: Document) -> SysctlDump:
     """The settings of a sysctl dump. Names are dotted, as ``sysctl`` prints them."""
-    settings, gaps = [], []
+    settings, gaps = [], Gaps(document)
     for number, line in enumerate(document.lines, start=1):
         found = _SETTING.match(line)
-        span = document.line_span(number)
         if found:
-            settings.append(Setting(found["name"].replace("/", "."), found["value"], span))
-        elif line.strip() and not _REMARK.match(line) and not line.lstrip().startswith("#"):
-            gaps.append(Gap(span, line.strip(), "not a line that sysctl prints"))
-    return SysctlDump(tuple(settings), tuple(gaps))
+            gaps.understood()
+            settings.append(Setting(found["name"].replace("/", "."), found["value"], document.line_span(number)))
+        elif line.strip() and not _REMARK.match(line):
+            gaps.foreign(number, "not a line that sysctl prints")
+    return SysctlDump(tuple(settings), gaps.all())
 
 
 def looks_like_sysctl(lines: list[str]) -> bool:
     """Whether most lines are kernel settings."""
-    found = sum(1 for line in lines if re.match(r"\s*(?:abi|debug|dev|fs|kernel|net|user|vm)\.[\w./@:*-]+ ?[=:]", line))
-    return found * 2 > sum(1 for line in lines if line.strip())
+    return sum(1 for line in lines if _KNOWN.match(line)) * 2 > sum(1 for line in lines if line.strip())

@@ -13,16 +13,15 @@ from icclint.api import (
     Network,
     NotAssessed,
     Share,
-    Verdict,
     as_link_rule,
 )
-from icclint_rules.proof import icc_claim, icc_drop, place, proof, unknown, which
+from icclint_rules.proof import arriving, icc_claim, icc_drop, place, proof, unknown, which
 
 
 def icc_leaks(host: Host, effect: Effect, network: Network, family: int) -> Iterator[Finding | NotAssessed]:
     """One finding for each rule or policy that accepts, and one word for each reason why it cannot be told."""
     judgement = effect.within(network, family)
-    for share in judgement.shares(Verdict.DELIVERED):
+    for share in arriving(judgement):
         link = share.decision.rule is not None and as_link_rule(share.decision.rule) is not None
         if share.decision.by in ("rule", "policy") and not link:
             yield leak(host, effect, network, judgement, share)

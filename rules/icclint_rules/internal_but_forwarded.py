@@ -44,11 +44,10 @@ from icclint.api import (
     Network,
     NotAssessed,
     Severity,
-    Verdict,
     families,
     rule,
 )
-from icclint_rules.proof import place, proof, unknown, which
+from icclint_rules.proof import arriving, place, proof, unknown, which
 
 
 @rule(
@@ -86,7 +85,7 @@ def ways(host: Host, effect: Effect, network: Network) -> Iterator[tuple[Judgeme
 def openings(
     effect: Effect, network: Network, judgement: Judgement, way: str
 ) -> Iterator[tuple[tuple[object, ...], Finding]]:
-    for share in judgement.shares(Verdict.DELIVERED):
+    for share in arriving(judgement):
         family = judgement.packets.family
         claim = Location(network.span_of("Internal"), f"network {network.name} says that it is internal")
         may = "it may be that " if share.assumptions else ""

@@ -46,11 +46,10 @@ from icclint.api import (
     NotAssessed,
     Severity,
     Share,
-    Verdict,
     link_rules,
     rule,
 )
-from icclint_rules.proof import icc_claim, proof
+from icclint_rules.proof import arriving, icc_claim, proof
 
 
 @rule(
@@ -89,7 +88,7 @@ def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
 
 def first_opening(effect: Effect, network: Network, pair: list[LinkRule]) -> Share | None:
     """The packets that the first rule of a pair lets pass; None where something stops them before."""
-    shares = {share.decision.span: share for share in effect.within(network, 4).shares(Verdict.DELIVERED)}
+    shares = {share.decision.span: share for share in arriving(effect.within(network, 4))}
     return next((shares[link.rule.span] for link in pair if link.rule.span in shares), None)
 
 

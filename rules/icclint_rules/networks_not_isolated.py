@@ -45,11 +45,10 @@ from icclint.api import (
     NotAssessed,
     Severity,
     Share,
-    Verdict,
     families,
     rule,
 )
-from icclint_rules.proof import place, proof, unknown, which
+from icclint_rules.proof import arriving, place, proof, unknown, which
 
 OPEN_MODES = ("routed", "nat-unprotected")
 
@@ -70,7 +69,7 @@ def networks_not_isolated(host: Host, effect: Effect) -> Iterator[Finding | NotA
                 continue
             for family in set(families(source)) & set(families(target)):
                 judgement = effect.between(source, target, family)
-                for share in judgement.shares(Verdict.DELIVERED):
+                for share in arriving(judgement):
                     if not opened_on_purpose(target, family, share):
                         key = (family, share.decision.span, share.decision.text)
                         found.setdefault(key, []).append((source, judgement, share))

@@ -40,6 +40,11 @@ def proof(effect: Effect, share: Share) -> Proof:
     return {"packet": share.witness, "trace": effect.trace(share), "assumptions": share.assumptions}
 
 
+def arriving(judgement: Judgement) -> Iterator[Share]:
+    """The packets of a judged class that get to whom they were sent to, not to where table nat sends them instead."""
+    return (share for share in judgement.shares(Verdict.DELIVERED) if share.end is None)
+
+
 def which(judgement: Judgement, share: Share) -> str:
     """Which packets of a judged class a share holds, in parentheses; nothing where it holds them all."""
     words = describe(share.boxes, judgement.packets)

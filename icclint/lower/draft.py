@@ -1,0 +1,145 @@
+"""What one dump says of one table, chain by chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from icclint.ir.ruleset import BUILT_IN_CHAINS
+from icclint.parse.iptables import Command, TableDump
+from icclint.source import Span
+
+HOOKS = frozenset(name for chains in BUILT_IN_CHAINS.values() for name in chains)
+"""The names of built-in chains, whatever the table."""
+
+
+@dataclass(frozen=True)
+class ChainDraft:
+    """A chain as one dump shows it. ``span`` is the place of its policy or declaration, where there is one."""
+
+    policy: str | None
+    span: Span | None
+    commands: tuple[Command, ...]
+
+    @cached_property
+    def meaning(self) -> tuple[object, ...]:
+        """What two dumps of the same state agree on: all but counters and places."""
+        rules = tuple(
+            tuple((option.keyword, option.negated, option.values) for option in command.options) or command.text
+            for command in self.commands
+        )
+        return self.policy, rules
+
+    @property
+    def place(self) -> Span:
+        """Where it is declared, or its first rule; a chain that is shown has either."""
+        return self.span or self.commands[0].span
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of one table. ``complete`` tells that it has no chain but these."""
+
+    chains: Mapping[str, ChainDraft]
+    complete: bool
+
+    def contradictions(self, other: Shown) -> Iterator[str]:
+        """The chains in which two dumps of one table cannot both be right."""
+        for name in sorted(self.chains.keys() | other.chains.keys()):
+            mine, theirs = self.chains.get(name), other.chains.get(name)
+            if mine is not None and theirs is not None:
+                if mine.meaning != theirs.meaning:
+                    yield name
+            elif (self if mine is None else other).complete:
+                yield name
+
+    def joined(self, other: Shown) -> Shown:
+        """What two dumps that do not contradict each other show together."""
+        return Shown({**self.chains, **other.chains, **self.chains}, self.complete or other.complete)
+
+
+@dataclass(frozen=True)
+class TableDraft:
+    """A table as one dump shows it."""
+
+    dump: TableDump
+    chains: Mapping[str, ChainDraft]
+
+    @cached_property
+    def hooks(self) -> frozenset[str]:
+        """The built-in chains that it shows."""
+        return HOOKS & self.chains.keys()
+
+    @cached_property
+    def targets(self) -> frozenset[str]:
+        """All that its rules jump to."""
+        return frozenset(
+            option.values[0]
+            for command in self.dump.commands
+            for option in command.options
+            if option.name in ("jump", "goto")
+        )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets everything pass, as a table that nobody uses."""
+        return all(chain.policy in ("ACCEPT", None) and not chain.commands for chain in self.chains.values())
+
+    def shown_of(self, table: str) -> Shown:
+        """What it shows if it is a dump of that table.
+
+        nftables can lack built-in chains, and then a save leaves them out; kernels before 2.6.36 have no INPUT in nat.
+        """
+        needed = set(BUILT_IN_CHAINS[table])
+        if self.dump.saved:
+            needed = set() if self.dump.variant == "nft" else needed - ({"INPUT"} if table == "nat" else set())
+        return Shown(self.chains, not self.dump.cut and needed <= self.chains.keys())
+
+
+@dataclass
+class _Open:
+    """A chain while its commands are read."""
+
+    policy: str | None = None
+    span: Span | None = None
+    commands: list[Command] = field(default_factory=list)
+
+
+def draft(dump: TableDump) -> TableDraft:
+    """The chains of a dump, with their rules in the order in which the kernel asks them."""
+    chains: dict[str, _Open] = {}
+    declared = {command.chain for command in dump.commands if command.kind in ("policy", "declare")}
+    anywhere: list[Command] = []
+    last: str | None = None
+    for command in dump.commands:
+        # The name of a chain in a line that is damaged may be damaged too.
+        damaged = command.kind == "unreadable" and bool(declared) and command.chain not in declared | HOOKS
+        if command.chain is None or damaged:
+            anywhere.append(command)
+            continue
+        chain = chains.setdefault(command.chain, _Open())
+        if command.kind in ("policy", "declare"):
+            chain.policy = None if command.policy == "-" else command.policy
+            chain.span = command.span
+            continue
+        last = command.chain
+        if command.kind == "insert":
+            chain.commands.insert(max(command.position - 1, 0), command)
+        else:
+            chain.commands.append(command)
+    # What may be a rule of any chain is met before all others.
+    for name in HOOKS & chains.keys() or chains.keys():
+        chains[name].commands[:0] = anywhere
+    if dump.cut and dump.commands:
+        _mark_cut(chains, last, dump.commands[-1])
+    return TableDraft(
+        dump, {name: ChainDraft(chain.policy, chain.span, tuple(chain.commands)) for name, chain in chains.items()}
+    )
+
+
+def _mark_cut(chains: Mapping[str, _Open], last: str | None, at: Command) -> None:
+    """Chains are saved in the order of their declarations, so those from the last one on may lack rules."""
+    names = list(chains)
+    for name in names[names.index(last) if last else 0 :]:
+        chains[name].commands.append(Command("unreadable", name, at.span, "(the dump was cut off here)"))

@@ -1,0 +1,714 @@
+"""The report as a SARIF 2.1.0 log, for code scanning and other programs that collect findings.
+
+Sections named here are those of the standard (https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/sarif-v2.1.0-os.html).
+What GitHub takes, shows and refuses is from "SARIF support for code scanning" in its documentation; how GitLab ranks
+findings is from its "SARIF report format" page.
+
+The same report gives the same bytes: no times, no machine, no path but those of the documents, all of them relative.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+import attr
+import sarif_om as om
+
+from icclint import __version__
+from icclint.output.visible import visible
+from icclint.report import (
+    PathStep,
+    RelatedLocation,
+    Report,
+    ReportedAssumption,
+    ReportedCrash,
+    ReportedDocument,
+    ReportedFinding,
+    ReportedGap,
+    ReportedLocation,
+    ReportedNotAssessed,
+)
+
+if TYPE_CHECKING:
+    from icclint.rule import Rule
+    from icclint.source import Document
+
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+HOME = "https://github.com/icclint/icclint"
+ROOT = "%SRCROOT%"
+FINGERPRINT = "icclintFinding/v1"
+"""The recipe of the fingerprints that the report has."""
+
+MOST_RESULTS = 25_000
+"""GitHub refuses a run with more."""
+MOST_RELATED = 900
+"""GitHub refuses a result with more than 1,000 locations; its place and its path count as well."""
+MOST_STEPS = 50
+MOST_TEXT = 2_000
+"""GitLab drops a result whose message has more than 2,048 characters."""
+MOST_CLAIM = 500
+MOST_DESCRIPTION = 1_000
+"""GitHub cuts descriptions of rules at 1,024 characters."""
+MOST_SNIPPET = 2_000
+"""A capture may hold all of its JSON in one line."""
+CONTEXT_LINES = 3
+CONTEXT_COLUMNS = 80
+
+
+def render_sarif(report: Report, documents: Mapping[str, Document], rules: Sequence[Rule]) -> Iterator[str]:
+    """The log, line by line: one line for each result, and one for each other member of the run.
+
+    ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry.
+    """
+    places = _Places.of(report, documents)
+    order = {rule.id: index for index, rule in enumerate(rules)}
+    results = (_result(finding, places, order[finding.rule]) for finding in report.findings[:MOST_RESULTS])
+    log = om.SarifLog(schema_uri=SCHEMA, version="2.1.0", runs=[])
+    run = _run(report, places, rules, order)
+    return _with_items(log, "runs", _with_items(run, "results", _comma_separated(_line(result) for result in results)))
+
+
+# --- The run and its tool ---
+
+
+class _Weight(NamedTuple):
+    """What a severity is called by those who read the log."""
+
+    level: str
+    problem: str
+    score: str
+
+    @property
+    def rank(self) -> float:
+        """GitLab believes the rank before anything else, so it must say what the score says."""
+        return 10 * float(self.score)
+
+
+# Scores lie in the middle of what GitHub calls high, medium and low. From `warning` on, levels are what the exit
+# code counts by default.
+_WEIGHTS: Mapping[str, _Weight] = {
+    "high": _Weight("error", "error", "8.0"),
+    "medium": _Weight("warning", "warning", "5.5"),
+    "low": _Weight("note", "recommendation", "2.5"),
+    "note": _Weight("note", "recommendation", "0.5"),
+}
+
+# Readers that look messages up and readers that want their text both find what they need, as every message gives
+# its id, its arguments and its text.
+_MESSAGES: Mapping[str, str] = {"default": "{0}.", "explained": "{0}. {1}."}
+
+
+class _Notice(NamedTuple):
+    """A kind of notification, and what to do about it. An error says that the run failed (section 3.20.21)."""
+
+    id: str
+    level: str
+    summary: str
+    help: str
+
+
+_CRASHED = _Notice(
+    "rule-crashed",
+    "error",
+    "A rule failed, so findings may be missing.",
+    "This is a fault of the rule. Report it with what `icclint check` prints, which names the place in its code.",
+)
+_UNREAD = _Notice(
+    "document-not-read",
+    "error",
+    "Nothing of a document could be used, so findings may be missing.",
+    "Capture the document anew, or take it out of the capture if it does not belong there.",
+)
+_GAP = _Notice(
+    "not-understood",
+    "warning",
+    "A part of a document was not understood; the rest of it was analysed.",
+    "Look at the place: findings do not take account of what stands there.",
+)
+_NOT_ASSESSED = _Notice(
+    "not-assessed",
+    "note",
+    "The capture does not hold what a rule needs to tell.",
+    "Capture the output of the command that the message names, where it names one.",
+)
+_SHORTENED = _Notice(
+    "log-shortened",
+    "warning",
+    "The log leaves something out, to stay within what its readers accept.",
+    "The JSON report (`icclint check -o json`) has everything.",
+)
+_NOTICES = (_CRASHED, _UNREAD, _GAP, _NOT_ASSESSED, _SHORTENED)
+
+
+def _run(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[str, int]) -> om.Run:
+    return om.Run(
+        tool=om.Tool(driver=_driver(rules)),
+        # Columns count what Python counts, and a lone carriage return ends no line.
+        column_kind="unicodeCodePoints",
+        newline_sequences=["\r\n", "\n"],
+        # Without a URI, since where a capture lies on this machine is nobody's business (section 3.14.14).
+        original_uri_base_ids={ROOT: om.ArtifactLocation(description=_message("The folder of the captures."))},
+        artifacts=[_artifact(document, places) for document in _unique(report.documents)],
+        invocations=[_invocation(report, places, order)],
+        results=[],
+    )
+
+
+def _driver(rules: Sequence[Rule]) -> om.ToolComponent:
+    """The tool with all rules that ran, whether they found anything or not: so the log says what was looked for."""
+    return om.ToolComponent(
+        name="icclint",
+        full_name=f"icclint {__version__}: Docker's network claims against captured iptables rules",
+        organization="icclint",
+        information_uri=HOME,
+        version=__version__,
+        semantic_version=__version__,
+        rules=[_rule(rule) for rule in rules],
+        notifications=[_notification_descriptor(notice) for notice in _NOTICES],
+    )
+
+
+def _rule(rule: Rule) -> om.ReportingDescriptor:
+    weight = _WEIGHTS[rule.severity.value]
+    uri = _help_uri(rule)
+    # GitHub wants all of these texts, and rules of other packages may have no page.
+    page = rule.page.strip() or f"{rule.id}."
+    summary = page.partition("\n")[0]
+    detects = " ".join(rule.section("What it detects").split())
+    return om.ReportingDescriptor(
+        id=rule.id,
+        name=_pascal_case(rule.id),
+        short_description=_described(summary),
+        full_description=_described(detects or summary),
+        message_strings={key: om.MultiformatMessageString(text=text) for key, text in _MESSAGES.items()},
+        default_configuration=om.ReportingConfiguration(level=weight.level, rank=weight.rank),
+        help_uri=uri,
+        # GitHub shows the help and no help URI.
+        help=om.MultiformatMessageString(text=page, markdown=f"{page}\n\n[The rule's source]({uri})" if uri else page),
+        properties={
+            "tags": ["security", "docker", "iptables"],
+            # A finding has a packet that proves it, or names what it assumes.
+            "precision": "very-high",
+            "problem.severity": weight.problem,
+            "security-severity": weight.score,
+        },
+    )
+
+
+def _help_uri(rule: Rule) -> str | None:
+    """Where the page of a built-in rule stands: it is the docstring of its module. Other packages have other homes."""
+    module = rule.check.__module__
+    if module.partition(".")[0] != "icclint_rules":
+        return None
+    return f"{HOME}/blob/main/rules/{module.replace('.', '/')}.py"
+
+
+def _notification_descriptor(notice: _Notice) -> om.ReportingDescriptor:
+    return om.ReportingDescriptor(
+        id=notice.id,
+        name=_pascal_case(notice.id),
+        short_description=_described(notice.summary),
+        full_description=_described(notice.summary),
+        help=_described(notice.help),
+        default_configuration=om.ReportingConfiguration(level=notice.level),
+    )
+
+
+def _pascal_case(name: str) -> str:
+    return "".join(word.capitalize() for word in name.split("-"))
+
+
+def _described(text: str) -> om.MultiformatMessageString:
+    return om.MultiformatMessageString(text=_clipped(text, MOST_DESCRIPTION))
+
+
+def _artifact(document: ReportedDocument, places: _Places) -> om.Artifact:
+    return om.Artifact(
+        location=places.artifact(document.name),
+        length=document.bytes,
+        # Of the bytes as read, so that sha256sum says the same.
+        hashes={"sha-256": document.sha256},
+        roles=["analysisTarget"],
+        properties={"kind": document.kind, "host": document.host},
+    )
+
+
+def _unique(documents: Iterable[ReportedDocument]) -> list[ReportedDocument]:
+    """Each document once: a file that is named beside its folder belongs to two hosts."""
+    first: dict[str, ReportedDocument] = {}
+    for document in documents:
+        first.setdefault(document.name, document)
+    return list(first.values())
+
+
+# --- Results ---
+
+
+def _result(finding: ReportedFinding, places: _Places, rule_index: int) -> om.Result:
+    weight = _WEIGHTS[finding.severity]
+    digest, _, ordinal = finding.fingerprint.partition(":")
+    chains = {step.location: step for step in finding.path}
+    return om.Result(
+        rule_id=finding.rule,
+        rule_index=rule_index,
+        # GitHub makes an alert of every other kind as well.
+        kind="fail",
+        level=weight.level,
+        rank=weight.rank,
+        message=_finding_message(finding),
+        locations=[
+            places.location(finding.location, finding.label, chains.get(finding.location), finding.host, context=True)
+        ],
+        related_locations=[
+            places.location(related.location, related.message, chains.get(related.location), finding.host, id=number)
+            for number, related in _numbered(finding.related)
+        ]
+        or None,
+        code_flows=[_code_flow(finding, places)] if finding.path else None,
+        # GitHub knows findings again by the second one only; its own hash of the line changes with the lines below.
+        partial_fingerprints={FINGERPRINT: finding.fingerprint, "primaryLocationLineHash": f"{digest[:16]}:{ordinal}"},
+        properties={
+            "confidence": finding.confidence,
+            "host": finding.host,
+            "subject": finding.subject,
+            "assumptions": [
+                {"text": assumption.text, "captureWith": assumption.capture_with} for assumption in finding.assumptions
+            ],
+            "remedy": list(finding.remedy),
+        },
+    )
+
+
+def _numbered(related: Sequence[RelatedLocation]) -> list[tuple[int, RelatedLocation]]:
+    """Related locations with the numbers by which the message links to them."""
+    return list(enumerate(related[:MOST_RELATED], start=1))
+
+
+def _finding_message(finding: ReportedFinding) -> om.Message:
+    """What is wrong, in a first sentence that can stand as a title, and then what to look at.
+
+    GitHub shows those related locations only that the message links to (section 3.11.6).
+    """
+    claim = _clipped(_literal(finding.message.removesuffix(".")), MOST_CLAIM)
+    more = ". ".join(_reading(finding, MOST_TEXT - len(_escaped(claim))))
+    arguments = [claim, more] if more else [claim]
+    key = "explained" if more else "default"
+    return om.Message(text=_escaped(_MESSAGES[key].format(*arguments)), id=key, arguments=arguments)
+
+
+def _reading(finding: ReportedFinding, room: int) -> Iterator[str]:
+    """Sentences on what a finding leans on, each without its period, that fit into some characters."""
+    links = [f"[{_link_text(related.message)}]({number})" for number, related in _numbered(finding.related)]
+    supposed = [_literal(_supposed(assumption)) for assumption in finding.assumptions]
+    for opening, parts in (("See", links), ("This supposes that", supposed)):
+        sentence = _sentence(opening, parts, room)
+        if sentence:
+            room -= len(_escaped(sentence))
+            yield sentence
+
+
+def _sentence(opening: str, parts: Iterable[str], room: int) -> str:
+    """An opening with as many parts as fit; empty where not even one does."""
+    sentence = ""
+    fitting: list[str] = []
+    for part in parts:
+        fitting.append(part)
+        longer = f"{opening} {_listed(fitting)}"
+        if len(_escaped(longer)) > room:
+            break
+        sentence = longer
+    return sentence
+
+
+def _supposed(assumption: ReportedAssumption) -> str:
+    command = assumption.capture_with
+    return f"{assumption.text} (`{command}` would tell)" if command else assumption.text
+
+
+def _listed(parts: Sequence[str]) -> str:
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _code_flow(finding: ReportedFinding, places: _Places) -> om.CodeFlow:
+    """The packet's way to the rule that decided. GitHub shows no step that is not written out in its place."""
+    steps = list(enumerate(_telling(finding), start=1))[-MOST_STEPS:]
+    packet = f"The packet: {finding.packet.text}." if finding.packet else "The packet's way through the rules."
+    return om.CodeFlow(
+        message=_message(packet),
+        thread_flows=[
+            om.ThreadFlow(
+                locations=[
+                    om.ThreadFlowLocation(
+                        location=places.location(step.location, _step_text(step), step, finding.host),
+                        execution_order=number,
+                        nesting_level=step.depth,
+                        importance=_importance(step, last=number == steps[-1][0]),
+                        kinds=_kinds(step),
+                    )
+                    for number, step in steps
+                ]
+            )
+        ],
+    )
+
+
+def _telling(finding: ReportedFinding) -> list[PathStep]:
+    """The steps up to the one that decided. Policies of tables that have nothing against a packet are no news."""
+    steps = [
+        step
+        for step in finding.path
+        if step.table == "filter" or step.text != "policy ACCEPT" or step.location == finding.location
+    ] or list(finding.path)
+    decided = [number for number, step in enumerate(steps, start=1) if step.location == finding.location]
+    return steps[: decided[-1]] if decided else steps
+
+
+def _step_text(step: PathStep) -> str:
+    """A step that reads alone: viewers show one at a time."""
+    if step.text.startswith("policy "):
+        return f"At the end of chain {step.chain} of table {step.table}, its policy counts: {step.effect}."
+    return f"In chain {step.chain} of table {step.table}, '{step.text}' matches: {step.effect}."
+
+
+def _importance(step: PathStep, *, last: bool) -> str:
+    if last:
+        return "essential"
+    return "unimportant" if step.effect == "next rule" else "important"
+
+
+def _kinds(step: PathStep) -> list[str] | None:
+    """Words that section 3.38.8 has for what a step does."""
+    if step.effect.startswith("to chain "):
+        return ["call", "function"]
+    return ["return", "function"] if step.effect == "RETURN" else None
+
+
+# --- What kept the analysis from being complete ---
+
+
+def _invocation(report: Report, places: _Places, order: Mapping[str, int]) -> om.Invocation:
+    notifications = [
+        *(_of_gap(gap, places) for gap in report.gaps),
+        *(_of_not_assessed(word, order) for word in report.not_assessed),
+        *(_of_crash(crash, order) for crash in report.crashes),
+        *_of_shortened(report, places),
+    ]
+    return om.Invocation(
+        # Findings that are missing for such a reason must not be taken for mended ones.
+        execution_successful=not report.crashes and not any(gap.whole for gap in report.gaps),
+        tool_execution_notifications=notifications,
+    )
+
+
+def _of_gap(gap: ReportedGap, places: _Places) -> om.Notification:
+    text = f": '{_clipped(gap.text, MOST_DESCRIPTION)}'" if gap.text else ""
+    return _notification(
+        _UNREAD if gap.whole else _GAP,
+        f"{'Not read' if gap.whole else 'Not understood'}: {gap.reason}{text}.",
+        places.location(gap.location),
+    )
+
+
+def _of_not_assessed(word: ReportedNotAssessed, order: Mapping[str, int]) -> om.Notification:
+    command = f" Capture with `{word.capture_with}`." if word.capture_with else ""
+    subject = "host" if word.subject == "host" else f"{word.subject} of host"
+    return _notification(
+        _NOT_ASSESSED,
+        f"Rule {word.rule} cannot tell of {subject} '{word.host}': {word.reason}.{command}",
+        om.Location(logical_locations=[_logical(word.host, "host")]),
+        associated_rule=_reference(word.rule, order),
+    )
+
+
+def _of_crash(crash: ReportedCrash, order: Mapping[str, int]) -> om.Notification:
+    kind, message = _exception(crash.error)
+    return _notification(
+        _CRASHED,
+        f"Rule {crash.rule} failed on host '{crash.host}': {kind}{': ' if message else ''}{message}.",
+        om.Location(logical_locations=[_logical(crash.host, "host")]),
+        associated_rule=_reference(crash.rule, order),
+        exception=om.Exception(kind=kind, message=message or None),
+    )
+
+
+def _exception(error: str) -> tuple[str, str]:
+    """The type and the words of an exception. Its stack names paths of this machine, so the other reports have it."""
+    lines = error.rpartition("Traceback (most recent call last):\n")[2].splitlines()
+    first = next((number for number, line in enumerate(lines) if line and not line.startswith(" ")), 0)
+    kind, _, message = "\n".join(lines[first:]).partition(": ")
+    return kind or "Exception", message
+
+
+def _of_shortened(report: Report, places: _Places) -> Iterator[om.Notification]:
+    left = report.findings[MOST_RESULTS:]
+    if left:
+        text = f"The {len(left)} findings after the first {MOST_RESULTS}, the least severe ones, are left out."
+        yield _notification(_SHORTENED, text, places.location(left[0].location))
+    for finding in report.findings[:MOST_RESULTS]:
+        lost = {
+            "places": len(finding.related) - MOST_RELATED,
+            "steps": len(_telling(finding)) - MOST_STEPS if finding.path else 0,
+        }
+        words = [f"{count} {what}" for what, count in lost.items() if count > 0]
+        if words:
+            text = f"A finding of rule {finding.rule} goes without {' and '.join(words)}."
+            yield _notification(_SHORTENED, text, places.location(finding.location))
+
+
+def _notification(notice: _Notice, text: str, location: om.Location, **details: Any) -> om.Notification:
+    return om.Notification(
+        descriptor=om.ReportingDescriptorReference(id=notice.id, index=_NOTICES.index(notice)),
+        level=notice.level,
+        message=_message(text),
+        locations=[location],
+        **details,
+    )
+
+
+def _reference(rule: str, order: Mapping[str, int]) -> om.ReportingDescriptorReference:
+    return om.ReportingDescriptorReference(id=rule, index=order[rule])
+
+
+# --- Places ---
+
+Position = tuple[int, int]
+"""A line and a column, both from 1."""
+
+
+class _Page:
+    """The text of a document, from which regions are cut. Lines keep the ``\\r`` of their end (section 3.3.2)."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.last = max(1, len(self.lines) - (self.lines[-1] == ""))
+
+    def end(self, line: int) -> Position:
+        """The end of a line, before its line break."""
+        return line, len(self.lines[line - 1].rstrip("\r")) + 1
+
+    def nearest(self, line: int, column: int) -> Position:
+        """A place that exists."""
+        return self.end(self.last) if line > self.last else min((line, column), self.end(line))
+
+    def cut(self, start: Position, end: Position) -> str:
+        """The text between two places."""
+        lines = self.lines[start[0] - 1 : end[0]]
+        # The end first: on one line, it is counted from the line's start.
+        lines[-1] = lines[-1][: end[1] - 1]
+        lines[0] = lines[0][start[1] - 1 :]
+        return "\n".join(lines)
+
+    def region(self, start: Position, end: Position) -> om.Region:
+        """A region with its text, unless there is too much of it."""
+        text = self.cut(start, end)
+        snippet = om.ArtifactContent(text=text) if 0 < len(text) <= MOST_SNIPPET else None
+        return _region(start, end, snippet)
+
+    def context(self, start: Position, end: Position) -> om.Region | None:
+        """Some lines around a region, or some columns where lines are long; None where nothing is around it."""
+        around = (max(1, start[0] - CONTEXT_LINES), 1), self.end(min(self.last, end[0] + CONTEXT_LINES))
+        beside = (start[0], max(1, start[1] - CONTEXT_COLUMNS)), self.nearest(end[0], end[1] + CONTEXT_COLUMNS)
+        for wider in (around, beside):
+            # It must be larger than the region (section 3.29.5).
+            if wider[0] <= start and end <= wider[1] and wider != (start, end):
+                found = self.region(*wider)
+                if found.snippet is not None:
+                    return found
+        return None
+
+
+def _region(start: Position, end: Position, snippet: om.ArtifactContent | None = None) -> om.Region:
+    return om.Region(start_line=start[0], start_column=start[1], end_line=end[0], end_column=end[1], snippet=snippet)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """The documents of a report, as a log refers to them. ``pages`` fills as they are looked into."""
+
+    documents: Mapping[str, Document]
+    indices: Mapping[str, int]
+    pages: dict[str, _Page] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, report: Report, documents: Mapping[str, Document]) -> _Places:
+        """The places of a report."""
+        return cls(documents, {document.name: index for index, document in enumerate(_unique(report.documents))})
+
+    def artifact(self, name: str) -> om.ArtifactLocation:
+        """A document, by its name and its place among the artifacts. One that could not be read has no such place.
+
+        A name is bytes to the system, and what is not UTF-8 in it came as lone surrogates. Colons are encoded too,
+        since what stands before one in the first segment would be a scheme (RFC 3986, section 4.2).
+        """
+        uri = quote(name.encode("utf-8", "surrogateescape"), safe="/").lstrip("/")
+        return om.ArtifactLocation(uri=uri, uri_base_id=ROOT, index=self.indices.get(name, -1))
+
+    def location(
+        self,
+        place: ReportedLocation | None,
+        label: str | None = None,
+        step: PathStep | None = None,
+        host: str = "",
+        *,
+        id: int = -1,
+        context: bool = False,
+    ) -> om.Location:
+        """A place with what is to be seen there, and the chain that it is in where a step of a path tells.
+
+        An ``id`` of -1 is none.
+        """
+        return om.Location(
+            id=id,
+            message=_message(label) if label else None,
+            physical_location=self._physical(place, context) if place else None,
+            logical_locations=[_logical(host, "chain", step.table, step.chain)] if step else None,
+        )
+
+    def _physical(self, place: ReportedLocation, context: bool) -> om.PhysicalLocation:
+        artifact = self.artifact(place.document)
+        document = self.documents.get(place.document)
+        if document is None:
+            region = _region((place.line, place.column), (place.end_line, place.end_column))
+            return om.PhysicalLocation(artifact_location=artifact, region=region)
+        if document.is_binary:
+            # There are no lines in it (section 3.30.1).
+            return om.PhysicalLocation(artifact_location=artifact)
+        page = self._page(document)
+        start, end = page.nearest(place.line, place.column), page.nearest(place.end_line, place.end_column)
+        if start >= end:
+            # Editors show nothing of an empty region.
+            start, end = (start[0], 1), page.end(start[0])
+        return om.PhysicalLocation(
+            artifact_location=artifact,
+            region=page.region(start, end),
+            context_region=page.context(start, end) if context else None,
+        )
+
+    def _page(self, document: Document) -> _Page:
+        if document.name not in self.pages:
+            self.pages[document.name] = _Page(document.text)
+        return self.pages[document.name]
+
+
+def _logical(host: str, kind: str, *names: str) -> om.LogicalLocation:
+    path = (host, *names)
+    return om.LogicalLocation(name=path[-1], fully_qualified_name="/".join(path), kind=kind)
+
+
+# --- Text ---
+
+
+def _message(text: str) -> om.Message:
+    return om.Message(text=_escaped(_literal(text)))
+
+
+def _literal(text: str) -> str:
+    """Captured text in which nothing steers a terminal, and nothing reads as a link (section 3.11.6)."""
+    return visible(text).replace("](", "] (")
+
+
+def _link_text(text: str) -> str:
+    """Text between the brackets of a link."""
+    return "".join(f"\\{character}" if character in "[]\\" else character for character in visible(text))
+
+
+def _escaped(text: str) -> str:
+    """Braces enclose the numbers of arguments, so those that are meant stand twice (section 3.11.5)."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _clipped(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
+# --- From objects to JSON ---
+
+# The final schema says "status" of a suppression; the package was made from a draft of it, which said "state".
+_RENAMED = {(om.Suppression, "state"): "status"}
+# A line of the log begins with what people search it for.
+_FIRST = {om.SarifLog: "schema_uri", om.Result: "rule_id", om.ReportingDescriptor: "id"}
+
+
+class _Member(NamedTuple):
+    """A member of a class: its name here and in JSON, and the number that stands for its absence, if one does."""
+
+    name: str
+    key: str
+    absent: int | None
+
+
+@functools.cache
+def _members(kind: type) -> tuple[_Member, ...]:
+    """How an object of a class is written.
+
+    Only what is absent is left out. Values that equal a default are written: a level of "warning" that goes without
+    saying is overruled by the level of the result's rule (section 3.27.10).
+    """
+    fields = sorted(attr.fields(kind), key=lambda found: found.name != _FIRST.get(kind))
+    return tuple(
+        _Member(
+            found.name,
+            _RENAMED.get((kind, found.name), found.metadata["schema_property_name"]),
+            -1 if found.default == -1 else None,
+        )
+        for found in fields
+    )
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for a value: objects of sarif-om become dictionaries, in the order of their members."""
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    kind: type = type(value)
+    members = _members(kind)
+    state = vars(value)
+    if len(state) != len(members):
+        # Its classes take any attribute; a misspelt one would be left out in silence.
+        known = {member.name for member in members}
+        raise AttributeError(f"{kind.__name__} has no {', '.join(sorted(state.keys() - known))}")
+    return {
+        member.key: _plain(state[member.name])
+        for member in members
+        if state[member.name] is not None and state[member.name] != member.absent
+    }
+
+
+def _line(value: Any) -> str:
+    """A value as JSON in one line. Halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _with_items(value: Any, key: str, items: Iterable[str]) -> Iterator[str]:
+    """An object, a line for each member, whose array ``key`` comes from a stream.
+
+    A million objects at once cost more than their results: Python's garbage collector goes through them again and
+    again.
+    """
+    yield "{"
+    for name, member in _plain(value).items():
+        if name != key:
+            yield f"{_line(name)}:{_line(member)},"
+    yield f"{_line(key)}:["
+    yield from items
+    yield "]}"
+
+
+def _comma_separated(lines: Iterable[str]) -> Iterator[str]:
+    before = None
+    for line in lines:
+        if before is not None:
+            yield f"{before},"
+        before = line
+    if before is not None:
+        yield before

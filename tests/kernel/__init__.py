@@ -1,0 +1,1 @@
+"""The packet engine against a real kernel: real rules, real packets, real counters."""
