@@ -176,6 +176,28 @@ def trace(
     click.echo(answer.model_dump_json(indent=2) if output == "json" else "\n".join(answer.story()))
 
 
+@main.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--disagreements", is_flag=True, help="Only where claim and effect disagree.")
+@click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
+def reach(captures: tuple[str, ...], disagreements: bool, output: str) -> None:
+    """Show who can open a connection to whom on a captured host, Docker's claim beside the effect.
+
+    Containers that are treated alike share a row; ! marks the rows where claim and effect disagree.
+    """
+    from icclint.lower.host import lower_host  # noqa: PLC0415
+    from icclint.reach import reach as table_of  # noqa: PLC0415
+
+    read, _ = _captures(captures, Path())
+    if len(read) != 1:
+        raise click.UsageError(f"reach needs the capture of one host, and this is {len(read)}")
+    host, _ = lower_host(read[0].host, read[0].documents)
+    table = table_of(host)
+    if disagreements:
+        table = table.model_copy(update={"rows": tuple(row for row in table.rows if row.disagrees)})
+    _write([table.model_dump_json(indent=2, by_alias=True)] if output == "json" else table.text(), None, coloured=True)
+
+
 def _split_port(text: str) -> tuple[str, int | None]:
     """``WHO:PORT`` or ``[ADDRESS]:PORT``; an IPv6 address alone has colons of its own."""
     if text.startswith("["):

@@ -40,7 +40,7 @@ def host(name: str) -> Host:
 
 @dataclass(frozen=True)
 class Probe:
-    """A packet that was really sent, and whether it arrived.
+    """A packet that was really sent, whether it arrived, and whether the answer came back.
 
     ``path`` is the kind of way that it took, ``network`` the one whose address it was sent to, ``target`` who was to
     get it: a container's name, ``host`` or ``lan``; ``bridge`` is the target's bridge there.
@@ -52,6 +52,7 @@ class Probe:
     target: str
     bridge: str | None
     arrived: bool
+    answered: bool
 
 
 @cache
@@ -81,6 +82,7 @@ def _probes(truth: dict[str, Any]) -> Iterator[Probe]:
                 target=path["dst"],
                 bridge=_bridge(truth, path),
                 arrived=result == "delivered" or details.get("seen", False),
+                answered=details.get("replied", result == "delivered"),
             )
 
 

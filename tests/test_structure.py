@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "icclint.output": {"source", "report", "rule"},
     "icclint.question": {"ir", "lower", "packets"},
     "icclint.trace": {"ir", "packets", "engine", "question", "report", "output"},
+    "icclint.reach": {"ir", "docker", "packets", "engine", "report", "output"},
     "icclint_rules": {"api"},
 }  # fmt: skip
 """What each part may import of icclint, besides itself. The command line may import anything."""

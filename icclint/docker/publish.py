@@ -38,9 +38,10 @@ def proxies(host: Host) -> tuple[Proxy, ...]:
     """
     if _redirects_loopback(host):
         return ()
-    if host.containers is not None:
-        return tuple(proxy for container in host.containers for proxy in _of_container(container))
-    return tuple(_of_rules(host))
+    if host.containers is None:
+        return tuple(dict.fromkeys(_of_rules(host)))
+    # A port that is published on every address is listed once for each family.
+    return tuple(dict.fromkeys(proxy for container in host.containers for proxy in _of_container(container)))
 
 
 def _redirects_loopback(host: Host) -> bool:

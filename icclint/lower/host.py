@@ -148,9 +148,9 @@ def _read_routing(document: Document, kind: Kind, evidence: _Evidence) -> None:
         case Kind.ROUTES:
             shown_routes, gaps = parse_routes(document)
         case Kind.INTERFACES_JSON:
-            shown_interfaces = read_interfaces(parse_json(document))
+            shown_interfaces, gaps = read_interfaces(parse_json(document))
         case _:
-            shown_routes = read_routes(parse_json(document))
+            shown_routes, gaps = read_routes(parse_json(document))
     evidence.gaps += gaps
     if kind in (Kind.INTERFACES, Kind.INTERFACES_JSON):
         lowered = [lower_interface(shown) for shown in shown_interfaces]

@@ -19,7 +19,7 @@ _ENDS = re.compile(
 
 
 def rewrite_ends(target: str, options: Mapping[str, str], family: int) -> dict[str, Any]:
-    """The fields ``how``, ``addresses`` and ``ports`` of a `Rewrite`; ``how`` is ``unknown`` where they cannot be read."""
+    """The fields of a `Rewrite`; its ``how`` is ``unknown`` where the options cannot be read."""
     text = next((options[keyword] for keyword in _TO if keyword in options), "")
     how = _HOW[target]
     try:

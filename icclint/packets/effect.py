@@ -6,6 +6,7 @@ A claim names networks; here stand the classes of packets that it means, and wha
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache, cached_property
 from ipaddress import ip_network
 
@@ -81,9 +82,53 @@ class Effect:
             PacketClass(family, interface, network.bridge or "", False, box, favourites=_endpoints(network, family))
         )
 
+    def to_host(self, network: Network, family: int) -> Judgement:
+        """New connections from a container of a bridge network to the host by its address on that network."""
+        own = RangeSet.single(*(int(g) for g in network.gateways if g.version == family))
+        box = opening(family, routed_addresses(network, family), own)
+        return self.judge(
+            PacketClass(family, network.bridge or "", None, False, box, favourites=_endpoints(network, family))
+        )
+
+    def from_host(self, network: Network, family: int) -> Judgement:
+        """New connections from the host to a container of a bridge network."""
+        own = RangeSet.single(*(int(g) for g in network.gateways if g.version == family))
+        box = opening(family, own, _targets(network, family))
+        return self.judge(
+            PacketClass(family, None, network.bridge or "", False, box, favourites=_endpoints(network, family))
+        )
+
+    def replies(self, judgement: Judgement, share: Share) -> Judgement:
+        """The answers to some packets of a class, which conntrack calls ESTABLISHED."""
+        packets = judgement.packets
+        there = packets.box
+        return self.judge(
+            replace(
+                packets,
+                in_interface=packets.out_interface,
+                out_interface=packets.in_interface,
+                box=Box(
+                    source=there.destination,
+                    destination=there.source,
+                    protocol=there.protocol,
+                    source_port=there.destination_port,
+                    destination_port=there.source_port,
+                ),
+                state="ESTABLISHED",
+                translated_back=share.masked,
+            )
+        )
+
     @cached_property
     def outside_interfaces(self) -> tuple[str, ...]:
-        """Interfaces that lead out of the host: those that rules name, and ``eth0``, which stands for any other."""
+        """Interfaces that lead out of the host: those that it has, or else those that rules name, and ``eth0``."""
+        if self.host.interfaces is not None:
+            inside = {network.bridge for network in self.host.bridges}
+            shown = [interface for interface in self.host.interfaces if interface.master is None]
+            return tuple(sorted(i.name for i in shown if i.name not in inside and not i.name.startswith(_INSIDE)))
+        return self._named_interfaces()
+
+    def _named_interfaces(self) -> tuple[str, ...]:
         named = {
             match.pattern
             for ruleset in self.host.rulesets
@@ -117,7 +162,7 @@ class Effect:
     def _outside_addresses(self, family: int) -> RangeSet:
         everything = RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
         subnets = [subnet_range(subnet) for network in self.host.bridges for subnet in network.subnets_of(family)]
-        return everything - RangeSet.of(*subnets, *_NOT_UNICAST[family])
+        return everything - RangeSet.of(*subnets, *_NOT_UNICAST[family]) - self.firewall(family).routing.local
 
 
 # Bridges of networks that are gone, docker's own and the containers' ends lead nowhere outside.

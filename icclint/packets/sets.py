@@ -77,6 +77,8 @@ class Box:
         """What is left of the box when others are taken out, as disjoint boxes."""
         left = [self]
         for other in others:
+            if not left:
+                break
             left = [rest for box in left for rest in box.without(other.fields)]
         return left
 
@@ -110,7 +112,8 @@ class PacketClass:
 
     Without ``in_interface`` the host itself sends them, without ``out_interface`` they are to the host. ``bridged``
     tells that both are one bridge that passes the frames from port to port. ``favourites`` are addresses that a witness
-    should have where it can: those of real containers.
+    should have where it can: those of real containers. ``translated_back`` marks answers that conntrack gives back the
+    ends that table nat had changed: before FORWARD they have others, which are not known.
     """
 
     family: int
@@ -120,6 +123,7 @@ class PacketClass:
     box: Box
     state: str = "NEW"
     favourites: tuple[int, ...] = ()
+    translated_back: bool = False
 
 
 class Extent(Enum):
@@ -141,13 +145,17 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What becomes of one box, if the assumptions hold. ``end`` is set where the packets were sent elsewhere."""
+    """What becomes of one box, if the assumptions hold.
+
+    ``end`` is set where the packets were sent elsewhere, ``masked`` where table nat gave them another source.
+    """
 
     verdict: Verdict
     decision: Decision
     box: Box
     assumptions: tuple[Assumption, ...]
     end: End | None = None
+    masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,8 @@ class Share:
     """The packets of a class that one decision gives one verdict.
 
     ``boxes`` are certain where ``assumptions`` is empty; otherwise they meet the verdict if those hold. ``witness``
-    is one of the packets. ``end`` is set where table nat sent them elsewhere.
+    is one of the packets. ``end`` is set where table nat sent them elsewhere, ``masked`` where it gave them another
+    source.
     """
 
     verdict: Verdict
@@ -164,6 +173,7 @@ class Share:
     assumptions: tuple[Assumption, ...]
     witness: Packet
     end: End | None
+    masked: bool
 
 
 @dataclass(frozen=True)
@@ -190,7 +200,7 @@ class Judgement:
         by_decision: dict[tuple[object, ...], list[Outcome]] = {}
         for outcome in self.outcomes:
             if outcome.verdict is verdict:
-                key = (outcome.decision.span, outcome.decision.text, outcome.end)
+                key = (outcome.decision.span, outcome.decision.text, outcome.end, outcome.masked)
                 by_decision.setdefault(key, []).append(outcome)
         shares = (self._share(verdict, outcomes) for outcomes in by_decision.values())
         return tuple(share for share in shares if share is not None)
@@ -205,7 +215,7 @@ class Judgement:
             return None
         if verdict is Verdict.DELIVERED:
             assumptions += self.standing
-        return Share(verdict, first.decision, tuple(merged(boxes)), assumptions, witness, first.end)
+        return Share(verdict, first.decision, tuple(merged(boxes)), assumptions, witness, first.end, first.masked)
 
     def _certain(self, outcome: Outcome) -> list[Box]:
         """The part of an outcome that meets its verdict whatever is assumed."""
@@ -286,7 +296,8 @@ class _State:
     """A box on its way.
 
     ``state`` is the connection's, ``mark`` is None where it is not known, ``accepted`` is what last let it pass.
-    ``translated`` tells that table nat has settled the destination; ``end`` is the one that it gave.
+    ``translated`` tells that table nat has settled the destination; ``end`` is the one that it gave, and ``masked``
+    tells that it gave another source.
     """
 
     box: Box
@@ -297,6 +308,7 @@ class _State:
     assumed: tuple[Assumption, ...] = ()
     accepted: Decision | None = None
     end: End | None = None
+    masked: bool = False
 
     @property
     def translated(self) -> bool:
@@ -387,7 +399,11 @@ class _Run:
         if packets.in_interface is None:
             states = self._pass("POSTROUTING", self._routed(self._pass("OUTPUT", states)))
             return self._deliver(states)
-        for state in self._routed(self._pass("PREROUTING", states)):
+        if packets.translated_back:
+            states = [self._tracked(state) for state in states]
+        else:
+            states = self._pass("PREROUTING", states)
+        for state in self._routed(states):
             self._onward(state)
 
     def _onward(self, state: _State) -> None:
@@ -454,7 +470,7 @@ class _Run:
         return [replace(start, assumed=(switch,))]
 
     def _end(self, state: _State, verdict: Verdict, decision: Decision) -> None:
-        self.outcomes.append(Outcome(verdict, decision, state.box, state.assumed, state.end))
+        self.outcomes.append(Outcome(verdict, decision, state.box, state.assumed, state.end, state.masked))
 
     def _visit(self, visit: Visit, states: list[_State]) -> list[_State]:
         """The states that pass one built-in chain."""
@@ -515,8 +531,11 @@ class _Run:
         """What a rule does with the states that it matches. Gives those that go on to the next rule."""
         decision = decided_by_rule(rule)
         match rule.target:
-            case ir.Accept() | ir.Rewrite(of="source"):
+            case ir.Accept():
                 passed += [_accepted(state, visit, decision) for state in matched]
+                return []
+            case ir.Rewrite(of="source"):
+                passed += [replace(_accepted(state, visit, decision), masked=True) for state in matched]
                 return []
             case ir.Rewrite():
                 end = self._new_end(rule.target)
@@ -678,6 +697,8 @@ class _Run:
     def _physdev_parts(self, match: ir.PhysdevMatch, state: _State) -> tuple[_Part, ...]:
         wanted = not match.negated
         bridged = state.bridged
+        if not bridged and isinstance(self.firewall.bridge_netfilter, Decision):
+            return _constant(not wanted)
         has_port = bridged and self.hook != "PREROUTING"
         if match.what in ("is-bridged", "is-out"):
             return _constant(has_port is wanted)

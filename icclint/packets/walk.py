@@ -401,19 +401,23 @@ class _Walk:
         return None if found is None else address in found
 
     def _physdev(self, match: ir.PhysdevMatch) -> bool | None:
-        packet = self.here
+        packet, switch = self.here, self.firewall.bridge_netfilter
+        if not packet.bridged and isinstance(switch, Decision):
+            # Ports are br_netfilter's to tell, for what it hands to the router too (net/bridge/br_netfilter_hooks.c).
+            return False
+        in_port = packet.in_port if packet.bridged or switch is None else None
         match match.what:
             case "is-bridged" | "is-out":
                 # A bridge chooses the port after PREROUTING, and where a packet is routed to it, after all tables.
                 return packet.bridged and self.hook != "PREROUTING"
             case "is-in":
-                return True if packet.bridged or packet.in_port is not None else self._known(match)
+                return True if packet.bridged or in_port is not None else self._known(match)
             case "out" if self.hook == "PREROUTING" or not packet.bridged:
                 # Before there is a port, `! --physdev-out` does not hold either for what came in by one, but holds for
                 # what did not (net/netfilter/xt_physdev.c, physdev_mt).
-                came_by_port = packet.bridged or packet.in_port is not None
+                came_by_port = packet.bridged or in_port is not None
                 return match.negated and (True if came_by_port else self._known(match))
-        port = packet.in_port if match.what == "in" else packet.out_port
+        port = in_port if match.what == "in" else packet.out_port
         if port is None:
             return self._known(match)
         return ir.InterfaceMatch(side="in", pattern=match.pattern, text="", span=match.span).matches(port)

@@ -6,11 +6,14 @@ Shapes: iproute2, ip/ipaddress.c (print_addrinfo) and ip/iproute.c (print_route)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from icclint.parse.gaps import Gaps, shortened
 from icclint.parse.json import JsonText
 from icclint.source import Document, Gap, Span
 
@@ -52,9 +55,13 @@ _DEVICE = re.compile(r"\s+(?:via|dev) \S")
 def parse_interfaces(document: Document) -> tuple[tuple[ShownInterface, ...], tuple[Gap, ...]]:
     """The interfaces of ``ip addr``, and the lines that it does not print."""
     interfaces: list[ShownInterface] = []
-    gaps: list[Gap] = []
+    gaps = Gaps(document)
     for number, line in enumerate(document.lines, start=1):
         head, address = _INTERFACE.match(line), _ADDRESS.match(line)
+        if line.strip() and not (head or (address and interfaces) or _DETAIL.match(line)):
+            gaps.foreign(number, "not a line that ip addr prints")
+            continue
+        gaps.understood()
         if head:
             master = _MASTER.search(line)
             span = document.line_span(number)
@@ -65,19 +72,18 @@ def parse_interfaces(document: Document) -> tuple[tuple[ShownInterface, ...], tu
             # Of a point-to-point address the prefix belongs to the peer.
             addresses = (*last.addresses, f"{own}/{32 if '.' in own else 128}" if address["peer"] else own)
             interfaces[-1] = ShownInterface(last.name, last.master, addresses, last.span)
-        elif line.strip() and not _DETAIL.match(line):
-            gaps.append(Gap(document.line_span(number), line.strip(), "not a line that ip addr prints"))
-    return tuple(interfaces), tuple(gaps)
+    return tuple(interfaces), gaps.all()
 
 
 def parse_routes(document: Document) -> tuple[tuple[ShownRoute, ...], tuple[Gap, ...]]:
     """The routes of ``ip route`` and ``ip -6 route``, and the lines that they do not print."""
     routes: list[ShownRoute] = []
-    gaps: list[Gap] = []
+    gaps = Gaps(document)
     for number, line in enumerate(document.lines, start=1):
         found = _ROUTE.match(line)
         span = document.line_span(number)
         if found:
+            gaps.understood()
             words = found["rest"].split()
             # Flags such as `onlink` have no value; a name and its value are what is asked for.
             named = {
@@ -85,44 +91,78 @@ def parse_routes(document: Document) -> tuple[tuple[ShownRoute, ...], tuple[Gap,
             }
             routes.append(ShownRoute(found["kind"] or "unicast", found["destination"], named, span))
         elif line.strip() and not line.startswith((" ", "\t")):
-            gaps.append(Gap(span, line.strip(), "not a line that ip route prints"))
-    return tuple(routes), tuple(gaps)
+            gaps.foreign(number, "not a line that ip route prints")
+    return tuple(routes), gaps.all()
 
 
-def read_interfaces(text: JsonText) -> tuple[ShownInterface, ...]:
-    """The interfaces of ``ip -j addr``."""
-    return tuple(
+class _Address(BaseModel):
+    local: str
+    prefixlen: int
+
+
+class _Interface(BaseModel):
+    ifname: str
+    master: str | None = None
+    # A link without an address of its own is printed with empty objects.
+    addr_info: list[_Address | dict[str, Any]] = []
+
+
+class _Route(BaseModel):
+    type: str = "unicast"
+    dst: str
+    gateway: str | None = None
+    dev: str | None = None
+    metric: int | None = None
+    table: str | None = None
+    pref: str | None = None
+
+
+def read_interfaces(text: JsonText) -> tuple[tuple[ShownInterface, ...], tuple[Gap, ...]]:
+    """The interfaces of ``ip -j addr``, and what it does not print."""
+    found, gaps = _read(text, _Interface)
+    shown = (
         ShownInterface(
-            str(value["ifname"]),
-            value.get("master"),
-            tuple(f"{a['local']}/{a['prefixlen']}" for a in value.get("addr_info", ()) if "local" in a),
-            text.spans[path],
+            value.ifname,
+            value.master,
+            tuple(f"{a.local}/{a.prefixlen}" for a in value.addr_info if isinstance(a, _Address)),
+            span,
         )
-        for path, value in _objects(text)
-        if "ifname" in value
+        for value, span in found
     )
+    return tuple(shown), gaps
 
 
-def read_routes(text: JsonText) -> tuple[ShownRoute, ...]:
-    """The routes of ``ip -j route``."""
+def read_routes(text: JsonText) -> tuple[tuple[ShownRoute, ...], tuple[Gap, ...]]:
+    """The routes of ``ip -j route``, and what it does not print."""
+    found, gaps = _read(text, _Route)
     names = {"via": "gateway", "dev": "dev", "metric": "metric", "table": "table", "pref": "pref"}
-    return tuple(
+    shown = (
         ShownRoute(
-            str(value.get("type", "unicast")),
-            str(value["dst"]),
-            {word: str(value[name]) for word, name in names.items() if name in value},
-            text.spans[path],
+            value.type,
+            value.dst,
+            {word: str(said) for word, name in names.items() if (said := getattr(value, name)) is not None},
+            span,
         )
-        for path, value in _objects(text)
-        if "dst" in value
+        for value, span in found
     )
+    return tuple(shown), gaps
 
 
-def _objects(text: JsonText) -> Iterator[tuple[tuple[int], dict[str, Any]]]:
-    if isinstance(text.value, list):
-        for index, value in enumerate(text.value):
-            if isinstance(value, dict):
-                yield (index,), value
+Model = TypeVar("Model", _Interface, _Route)
+
+
+def _read(text: JsonText, model: type[Model]) -> tuple[list[tuple[Model, Span]], tuple[Gap, ...]]:
+    found: list[tuple[Model, Span]] = []
+    gaps = list(text.gaps)
+    for index, value in enumerate(text.value) if isinstance(text.value, list) else ():
+        span = text.spans[index,]
+        try:
+            found.append((model.model_validate(value), span))
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(key) for key in problem["loc"])
+            gaps.append(Gap(span, shortened(where), f"left out: {shortened(where)}: {problem['msg'].lower()}"))
+    return found, tuple(gaps)
 
 
 def looks_like_interfaces(line: str) -> bool:

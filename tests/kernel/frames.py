@@ -53,7 +53,7 @@ def datagram(packet: Packet, number: int, embedded: bytes = b"") -> bytes:
     payload = _with_checksum(packet.protocol, payload, addresses + pack("!II", room, packet.protocol))
     if packet.family == 6:
         return pack("!IHBB", 6 << 28, room, packet.protocol, 64) + addresses + payload
-    header = pack("!BBHHHBBH", 0x45, 0, total, number, 0, 64, packet.protocol, 0) + addresses
+    header = pack("!BBHHHBBH", 0x45, 0, total, number + 1, 0, 64, packet.protocol, 0) + addresses
     return header[:10] + pack("!H", _checksum(header)) + header[12:] + payload
 
 
@@ -77,9 +77,9 @@ def arrived(frame: bytes, sent: Sequence[bytes]) -> int | None:
 
 
 def _body(frame: bytes) -> bytes:
-    """Eight bytes of what follows the ports, or an ICMP header: no address translation changes them."""
-    start = 14 + (20 if frame[12:14] == b"\x08\x00" else 40) + 8
-    return frame[start : start + 8]
+    """What follows addresses, ports and checksums of every protocol, which translation changes."""
+    start = 14 + (20 if frame[12:14] == b"\x08\x00" else 40) + 12
+    return frame[start : start + 4]
 
 
 def answered(frame: bytes) -> int | None:

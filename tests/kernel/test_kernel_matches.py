@@ -127,7 +127,7 @@ def expanded(pattern: str) -> Iterator[str]:
 def matches(family: int) -> list[str]:
     """All matches that a family has."""
     patterns = MATCHES + IPV4_MATCHES if family == 4 else MATCHES
-    return [line.format_map(words(family)) for pattern in patterns.strip().splitlines() for line in expanded(pattern)]
+    return [line.format_map(words(family)) for pattern in patterns.split("\n") if pattern for line in expanded(pattern)]
 
 
 def volleys(family: int) -> Iterator[list[Probe]]:
