@@ -232,6 +232,8 @@ class Judgement:
             key=lambda p: (
                 (p.source not in favourites) + (p.destination not in favourites),
                 {TCP: 0, UDP: 1, ICMP: 2, ICMPV6: 2}.get(p.protocol, 3),
+                p.source,
+                p.destination,
             ),
             default=None,
         )
