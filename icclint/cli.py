@@ -309,8 +309,8 @@ def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
 def _exit_code(report: Report, fail_on: str, strict: bool, complete: bool) -> int:
     if report.crashes:
         return CRASHED
-    unreadable = any(gap.whole and gap.reason.startswith("cannot be read") for gap in report.gaps)
-    if not complete or unreadable or (strict and (report.gaps or report.not_assessed)):
+    unread = any(gap.whole for gap in report.gaps)
+    if not complete or unread or (strict and (report.gaps or report.not_assessed)):
         return INCOMPLETE
     loud = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()
     return FOUND if any(finding.severity in loud for finding in report.findings) else OK

@@ -25,7 +25,7 @@ from icclint.lower.host import lower_host
 from icclint.packets.effect import Effect
 from icclint.packets.firewall import Firewall
 from icclint.packets.packet import ICMP, PORT_PROTOCOLS, TCP, Packet
-from icclint.packets.sets import Box, Judgement, Outcome
+from icclint.packets.sets import Box, Judgement, Outcome, Share
 from icclint.packets.verdict import Assumption, Verdict
 from icclint.packets.walk import walk
 from icclint.parse.iptables import Command, parse_dump
@@ -265,10 +265,10 @@ def test_random_bytes_are_read_as_something(content: bytes) -> None:
 @examples(20)
 @given(st.permutations(sorted(sample())))
 def test_the_order_of_documents_says_nothing(names: Sequence[str]) -> None:
-    def lowered(order: Sequence[str]) -> object:
+    def read(order: Sequence[str]) -> object:
         return lower_host("host", capture({name: sample()[name] for name in order}).documents)
 
-    assert lowered(names) == lowered(sorted(names))
+    assert read(names) == read(sorted(names))
 
 
 # The engine: one packet, and whole classes.
@@ -359,7 +359,7 @@ def single_chains(draw: DrawFn) -> str:
 
 
 @st.composite
-def hosts(draw: DrawFn) -> Host:
+def captures(draw: DrawFn) -> dict[str, str]:
     documents = {"networks.json": NETWORKS, "iptables-save": draw(saves() | saves() | saves() | single_chains())}
     switch = draw(st.sampled_from((None, "0", "1", "1")))
     if switch is not None:
@@ -367,8 +367,11 @@ def hosts(draw: DrawFn) -> Host:
         documents["sysctl"] = f"net.bridge.bridge-nf-call-iptables = {switch}\nnet.ipv4.ip_forward = {forward}\n"
     if draw(st.booleans()):
         documents["nft-ruleset"] = "table inet other {\n\tchain c {\n\t\ttype filter hook forward priority 0;\n\t}\n}\n"
-    read = [Document(name, text.encode()) for name, text in documents.items()]
-    return lower_host("host", [(document, kind_of(document)) for document in read])[0]
+    return documents
+
+
+def lowered(documents: dict[str, str]) -> Host:
+    return lower_host("host", capture({name: text.encode() for name, text in documents.items()}).documents)[0]
 
 
 def classes(effect: Effect) -> Iterator[Judgement]:
@@ -448,21 +451,28 @@ def taken(firewall: Firewall, packet: Packet, given: Sequence[Assumption]) -> Ve
     return walk(firewall, packet, [a for a in given if a.key not in standing]).verdict
 
 
+def is_unseen(share: Share) -> bool:
+    """Whether a share is about frames that no table sees, if bridge netfilter is off: a question of its own."""
+    return share.decision.by == "setting" and share.decision.text.startswith("not so: net.bridge")
+
+
 @examples(250)
-@given(hosts())
-def test_a_witness_walks_to_the_verdict_of_its_share(host: Host) -> None:
-    effect = Effect(host)
+@given(captures())
+def test_a_witness_walks_to_the_verdict_of_its_share(documents: dict[str, str]) -> None:
+    effect = Effect(lowered(documents))
     for judgement in classes(effect):
         for verdict in Verdict:
             for share in judgement.shares(verdict):
+                if is_unseen(share):
+                    continue
                 assert any(holds(box, share.witness) for box in share.boxes)
                 assert effect.trace(share).verdict is verdict, share.witness.describe()
 
 
 @examples(250)
-@given(hosts(), st.integers(0, 2**32))
-def test_a_packet_walks_to_the_one_verdict_that_its_class_has_for_it(host: Host, seed: int) -> None:
-    effect, chance = Effect(host), random.Random(seed)
+@given(captures(), st.integers(0, 2**32))
+def test_a_packet_walks_to_the_one_verdict_that_its_class_has_for_it(documents: dict[str, str], seed: int) -> None:
+    effect, chance = Effect(lowered(documents)), random.Random(seed)
     for judgement in classes(effect):
         for _ in range(6):
             packet = some_packet(judgement, chance)
@@ -474,9 +484,9 @@ def test_a_packet_walks_to_the_one_verdict_that_its_class_has_for_it(host: Host,
 
 
 @examples(250)
-@given(hosts(), st.integers(0, 2**32))
-def test_no_certain_share_contradicts_the_walk_of_a_packet(host: Host, seed: int) -> None:
-    effect, chance = Effect(host), random.Random(seed)
+@given(captures(), st.integers(0, 2**32))
+def test_no_certain_share_contradicts_the_walk_of_a_packet(documents: dict[str, str], seed: int) -> None:
+    effect, chance = Effect(lowered(documents)), random.Random(seed)
     for judgement in classes(effect):
         packet = some_packet(judgement, chance)
         if packet is None or judgement.packets.translated_back:
@@ -486,7 +496,8 @@ def test_no_certain_share_contradicts_the_walk_of_a_packet(host: Host, seed: int
             verdict
             for verdict in Verdict
             for share in judgement.shares(verdict)
-            if not set(share.assumptions) - standing and any(holds(box, packet) for box in share.boxes)
+            if not set(share.assumptions) - standing and not is_unseen(share)
+            if any(holds(box, packet) for box in share.boxes)
         }
         switch = effect.firewall(4).bridge_netfilter
         # Whether the tables see a bridged frame is a question of its own, which a delivery does not hang on.

@@ -121,45 +121,32 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
         case Kind.NFTABLES:
             tables = [NativeTable(family=t.family, name=t.name, span=t.span) for t in parse_nftables(document)]
             evidence.native_tables = (evidence.native_tables or []) + tables
-        case Kind.INTERFACES | Kind.INTERFACES_JSON | Kind.ROUTES | Kind.ROUTES_JSON:
-            _read_routing(document, kind, evidence)
+        case Kind.INTERFACES:
+            _add_interfaces(*parse_interfaces(document), evidence)
+        case Kind.INTERFACES_JSON:
+            _add_interfaces(*read_interfaces(parse_json(document)), evidence)
+        case Kind.ROUTES:
+            _add_routes(*parse_routes(document), evidence)
+        case Kind.ROUTES_JSON:
+            _add_routes(*read_routes(parse_json(document)), evidence)
         case Kind.BROKEN_JSON:
             parse_json(document)
         case Kind.UNKNOWN:
-            evidence.gaps.append(
-                Gap(
-                    document.whole_span(),
-                    document.name,
-                    "not a kind of document that icclint knows",
-                    whole=True,
-                )
-            )
+            evidence.gaps.append(Gap(document.whole_span(), document.name, "not a kind of document that icclint knows"))
         case Kind.EMPTY | Kind.NOT_READ:
             pass
 
 
-def _read_routing(document: Document, kind: Kind, evidence: _Evidence) -> None:
-    shown_interfaces: tuple[ShownInterface, ...] = ()
-    shown_routes: tuple[ShownRoute, ...] = ()
-    gaps: tuple[Gap, ...] = ()
-    match kind:
-        case Kind.INTERFACES:
-            shown_interfaces, gaps = parse_interfaces(document)
-        case Kind.ROUTES:
-            shown_routes, gaps = parse_routes(document)
-        case Kind.INTERFACES_JSON:
-            shown_interfaces, gaps = read_interfaces(parse_json(document))
-        case _:
-            shown_routes, gaps = read_routes(parse_json(document))
-    evidence.gaps += gaps
-    if kind in (Kind.INTERFACES, Kind.INTERFACES_JSON):
-        lowered = [lower_interface(shown) for shown in shown_interfaces]
-        evidence.interfaces = (evidence.interfaces or []) + [interface for interface, _ in lowered]
-        evidence.gaps += [gap for _, more in lowered for gap in more]
-        return
-    routes = [lower_route(shown) for shown in shown_routes]
-    evidence.routes = (evidence.routes or []) + [route for route in routes if isinstance(route, Route)]
-    evidence.gaps += [gap for gap in routes if isinstance(gap, Gap)]
+def _add_interfaces(shown: Iterable[ShownInterface], gaps: Iterable[Gap], evidence: _Evidence) -> None:
+    lowered = [lower_interface(interface) for interface in shown]
+    evidence.interfaces = (evidence.interfaces or []) + [interface for interface, _ in lowered]
+    evidence.gaps += [*gaps, *(gap for _, more in lowered for gap in more)]
+
+
+def _add_routes(shown: Iterable[ShownRoute], gaps: Iterable[Gap], evidence: _Evidence) -> None:
+    lowered = [lower_route(route) for route in shown]
+    evidence.routes = (evidence.routes or []) + [route for route in lowered if isinstance(route, Route)]
+    evidence.gaps += [*gaps, *(gap for gap in lowered if isinstance(gap, Gap))]
 
 
 def _read_inspected(document: Document, evidence: _Evidence) -> None:

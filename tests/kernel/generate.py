@@ -37,6 +37,8 @@ def rulesets(family: int) -> SearchStrategy[str]:
 def _ruleset(draw: DrawFn, family: int) -> str:
     # The host's answers to what it rejects pass POSTROUTING, where they may be dropped, and are counted.
     rejects = draw(st.booleans())
+    # To `judge`, which asks for no ports of bridges, each rule about them forks every packet.
+    kinds = sorted(_KINDS.keys() - ({"port of a bridge"} if draw(st.integers(0, 3)) else set()))
     lines: list[str] = []
     for table, hooks in HOOKS.items():
         lines += [f"*{table}", *(f":{chain} -" for chain in USER_CHAINS)]
@@ -47,24 +49,24 @@ def _ruleset(draw: DrawFn, family: int) -> str:
         least, most = (3, 8) if table == "filter" else (1, 3)
         for chain in (*busy, *USER_CHAINS):
             for _ in range(draw(st.integers(least, most))):
-                lines.append(f"-A {chain} {draw(_rule(family, table, chain, rejects))}")
+                lines.append(f"-A {chain} {draw(_rule(family, table, chain, kinds, rejects))}")
     return "\n".join(lines)
 
 
 @st.composite
-def _rule(draw: DrawFn, family: int, table: str, chain: str, rejects: bool) -> str:
-    kinds = draw(st.lists(st.sampled_from(sorted(_KINDS)), min_size=draw(st.integers(0, 1)), max_size=2, unique=True))
-    matches = " ".join(draw(_KINDS[kind](family, chain)) for kind in kinds)
+def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str], rejects: bool) -> str:
+    asked = draw(st.lists(st.sampled_from(kinds), min_size=draw(st.integers(0, 1)), max_size=2, unique=True))
+    matches = " ".join(draw(_KINDS[kind](family, chain)) for kind in asked)
     # iptables-nft prints what it cannot read as a rule without anything, so there is always something.
-    targets = ["" if kinds else "-j LOG", "-j LOG", *(f"-j MARK {mark}" for mark in NEW_MARKS)]
-    if kinds:
+    targets = ["" if asked else "-j LOG", "-j LOG", *(f"-j MARK {mark}" for mark in NEW_MARKS)]
+    if asked:
         targets += ["-j ACCEPT", "-j RETURN"] * 2
         targets += ["-j DROP"] if table != "nat" else []
     if table == "raw":
         targets += ["-j NOTRACK", "-j CT --notrack"]
     if table == "nat" and chain == "POSTROUTING":
         targets.append("-j MASQUERADE")
-    if table == "filter" and rejects and kinds:
+    if table == "filter" and rejects and asked:
         targets += ["-j REJECT"] * 2
         if "-p tcp" in matches and "! -p tcp" not in matches:
             targets.append("-j REJECT --reject-with tcp-reset")
@@ -118,11 +120,14 @@ def _marks(family: int, chain: str) -> SearchStrategy[str]:
 
 def _others(family: int, chain: str) -> SearchStrategy[str]:
     choices = [f"-m addrtype [!] --{side}-type LOCAL" for side in ("src", "dst")]
-    choices += [f"-m physdev [!] --physdev-{what}" for what in ("is-in", "is-bridged", "in port-a", "in port-b")]
+    return _pattern([*choices, '-m comment --comment "-j DROP"', *(["[!] -f"] if family == 4 else [])])
+
+
+def _ports(family: int, chain: str) -> SearchStrategy[str]:
+    choices = [f"-m physdev [!] --physdev-{what}" for what in ("is-in", "is-bridged", "in port-a", "in port-b")]
     choices += [
         f"-m physdev [!] --physdev-{what} --physdev-is-bridged" for what in ("is-out", "out port-b", "out port+")
     ]
-    choices += ['-m comment --comment "-j DROP"', *(["[!] -f"] if family == 4 else [])]
     return _pattern(choices)
 
 
@@ -131,6 +136,7 @@ _KINDS = {
     "interface": _interfaces,
     "mark": _marks,
     "other": _others,
+    "port of a bridge": _ports,
     "protocol": _protocols,
     "state": _states,
 }
