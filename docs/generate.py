@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+from pydantic import BaseModel
 
 from icclint_rules import RULES
 
+from icclint.reach import Table
 from icclint.report import Report
+from icclint.trace import Answer
 
 ROOT = Path(__file__).parent.parent
 
@@ -44,12 +49,17 @@ rules are listed in `RULES` of `icclint_rules`; a package of your own names its 
 """
 
 
-def report_schema() -> str:
-    """docs/report.schema.json: the JSON Schema of ``icclint check -o json``."""
-    return json.dumps(Report.model_json_schema(mode="serialization"), indent=2) + "\n"
+def schema(model: type[BaseModel]) -> str:
+    """The JSON Schema of what a command prints."""
+    return json.dumps(model.model_json_schema(mode="serialization"), indent=2) + "\n"
 
 
-GENERATED = {"rules/README.md": rules_table, "docs/report.schema.json": report_schema}
+GENERATED: dict[str, Callable[[], str]] = {
+    "rules/README.md": rules_table,
+    "docs/report.schema.json": lambda: schema(Report),
+    "docs/trace.schema.json": lambda: schema(Answer),
+    "docs/reach.schema.json": lambda: schema(Table),
+}
 """Each generated file, and what makes its text."""
 
 

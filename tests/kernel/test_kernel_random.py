@@ -23,7 +23,7 @@ WANTED = int(os.environ.get("ICCLINT_KERNEL_EXAMPLES", "0"))
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(
-    max_examples=WANTED or 60,
+    max_examples=WANTED or 40,
     derandomize=not WANTED,
     deadline=None,
     database=None,
