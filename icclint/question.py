@@ -26,7 +26,8 @@ class Question:
     """One packet, in a user's words.
 
     ``source`` and ``destination`` are ``container:NAME``, ``container:NAME@NETWORK``, ``host``, ``outside``,
-    ``interface:NAME``, an address, or a container's bare name. ``source_address`` is the sender's, where it has several.
+    ``interface:NAME``, an address, or a container's bare name. ``source_address`` is the sender's, where it has
+    several.
     """
 
     source: str

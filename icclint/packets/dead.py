@@ -1,4 +1,4 @@
-"""Rules that can never match, since others decide every packet first, conditions exclude each other, or nothing leads there.
+"""Rules that can never match: others take every packet first, conditions exclude each other, or nothing leads there.
 
 A rule is matched by what meets its own conditions and those of every rule that leads to its chain, unless a rule on the
 way takes it first. One packet of that region is tried, with values that as few rules as possible ask for. If it
@@ -38,8 +38,8 @@ class DeadRule:
     """A rule that no packet matches.
 
     ``reason`` is ``unreachable`` where nothing leads to its chain, ``contradictory`` where its conditions and those of
-    the rules that lead to it leave no packet, and ``shadowed`` where ``covered_by`` take every packet before it. Each of
-    those takes at least one.
+    the rules that lead to it leave no packet, and ``shadowed`` where ``covered_by`` take every packet before it. Each
+    of those takes at least one.
     """
 
     rule: Rule
@@ -152,23 +152,24 @@ class _Space:
         # A name is as good as another that starts with the same patterns: one stands for each.
         self.prefixes = sorted(pattern[:-1] for pattern in asked if pattern.endswith("+"))
         self.interfaces = RangeSet.of((0, ANY_OTHER + len(self.names) + len(self.prefixes)))
+        self._number = {name: number for number, name in enumerate(self.names, ANY_OTHER + 1)}
         self._fitting = {pattern: self._fit(pattern) for pattern in asked}
 
     def _fit(self, pattern: str) -> RangeSet:
         """The numbers of the interfaces that a pattern means."""
-        first = ANY_OTHER + 1
         if not pattern.endswith("+"):
-            return RangeSet.single(first + self.names.index(pattern))
+            return RangeSet.single(self._number[pattern])
         start = pattern[:-1]
-        fitting = [first + place for place, name in enumerate(self.names) if name.startswith(start)]
-        first += len(self.names)
-        fitting += [first + place for place, name in enumerate(self.prefixes) if name.startswith(start)]
-        return RangeSet.single(*fitting, *((NO_INTERFACE, ANY_OTHER) if not start else ()))
+        if not start:
+            # An empty name is no name, and starts with nothing too.
+            return self.interfaces
+        numbered = enumerate((*self.names, *self.prefixes), ANY_OTHER + 1)
+        return RangeSet.single(*(number for number, name in numbered if name.startswith(start)))
 
     def at_hook(self, hook: str) -> _Region:
         """The packets that a built-in chain is called for."""
         named = self.interfaces - RangeSet.single(NO_INTERFACE)
-        sides = {side: named for side in ("in", "out")}
+        sides = {"in": named, "out": named}
         sides |= {side: RangeSet.single(NO_INTERFACE) for side in _NAMELESS.get(hook, ())}
         if hook == "POSTROUTING":
             # What the host sends came in by none, and br_netfilter tells of none.
@@ -188,12 +189,13 @@ class _Space:
         return (may if len(known) == len(asked) else ()), may
 
     def _all_of(self, regions: Iterable[_Region]) -> _Region | None:
-        found: _Region | None = {}
+        found: _Region = {}
         for region in regions:
-            found = _common(found, region)
-            if found is None:
+            both = _common(found, region)
+            if both is None:
                 return None
-        return {name: values for name, values in (found or {}).items() if values != self.domains[name]}
+            found = both
+        return {name: values for name, values in found.items() if values != self.domains[name]}
 
     def _ways(self, match: ir.Match) -> tuple[_Region, ...] | None:
         """The ways to meet a condition, negation included; None where it may hold or fail each time it is asked."""
@@ -242,17 +244,17 @@ class _Space:
         if not match.negated:
             return tuple({**with_ports, side: ports} for side in sides)
         others = self.domains["source_port"] - ports
-        return ({**with_ports, **{side: others for side in sides}},) if others else ()
+        return (with_ports | dict.fromkeys(sides, others),) if others else ()
 
     def _state_ways(self, match: ir.Match, states: frozenset[str]) -> tuple[_Region, ...]:
         """conntrack tells one state of a packet, and of its connection which ends were changed (xt_conntrack.c)."""
         among = RangeSet.single(*(number for number, state in enumerate(_STATES) if state in states))
         changed = [end for end in ("SNAT", "DNAT") if end in states]
         if not match.negated:
-            either = [{end: RangeSet.single(1)} for end in changed]
-            return tuple(either + [{"state": among}] if among else either)
+            either: dict[str, RangeSet] = {**dict.fromkeys(changed, RangeSet.single(1)), "state": among}
+            return tuple({name: values} for name, values in either.items() if values)
         others = self.domains["state"] - among
-        return ({"state": others, **{end: RangeSet.single(0) for end in changed}},) if others else ()
+        return ({"state": others, **dict.fromkeys(changed, RangeSet.single(0))},) if others else ()
 
     def _yes_or_no(self, match: ir.Match, name: str) -> tuple[_Region, ...]:
         self.domains[name] = _BOTH
@@ -308,7 +310,7 @@ class _Calls:
         return frozenset(seen)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Rule:
     """A rule with the packets that it surely matches and those that it may match."""
 
@@ -376,14 +378,16 @@ def _block(values: RangeSet) -> tuple[int, int | None]:
 
 
 class _Picker:
-    """Chooses values of fields that as few rules as possible ask for: the others cannot stand in such a packet's way."""
+    """Chooses values of fields that as few rules as possible ask for: no other rule stands in such a packet's way."""
 
     def __init__(self, domains: Mapping[str, RangeSet], rules: Iterable[_Rule]) -> None:
         steps: dict[str, dict[int, int]] = {name: {values.least: 0} for name, values in domains.items()}
         for rule in rules:
             for region in rule.may:
                 for name, values in region.items():
-                    for first, last in values.ranges:
+                    # What asks for all values but some asks for none of them.
+                    few = values.size * 2 <= domains[name].size
+                    for first, last in values.ranges if few else ():
                         steps[name][first] = steps[name].get(first, 0) + 1
                         steps[name][last + 1] = steps[name].get(last + 1, 0) - 1
         self._edges: dict[str, list[int]] = {}

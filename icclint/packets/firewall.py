@@ -62,8 +62,8 @@ class Firewall(Frozen):
     """All tables that a forwarded packet of one family meets.
 
     ``captured`` tells whether there is a dump of this family at all; without one nothing can be told.
-    ``sees_marks`` tells whether the tables that can mark a packet before FORWARD were captured; otherwise its mark is not
-    known there.
+    ``sees_marks`` tells whether the tables that can mark a packet before FORWARD were captured; otherwise its mark is
+    not known there.
     ``visits`` are in order, by hook, and every variant of iptables has its say: a packet must pass all of them.
     ``standing`` are assumptions that every delivery hangs on, since tables were not captured.
     ``bridge_netfilter`` is the decision that lets every bridged frame pass unseen, an assumption where nothing is

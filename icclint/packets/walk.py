@@ -176,7 +176,7 @@ class _Walk:
         return None
 
     def _asks_nat(self, hook: str) -> bool:
-        """nat is asked once for a connection, and once for each end of it (net/netfilter/nf_nat_core.c, nf_nat_inet_fn).
+        """nat is asked by a connection's first packet, once for each end (net/netfilter/nf_nat_core.c, nf_nat_inet_fn).
 
         What went out by loopback comes in again with both ends settled.
         """
