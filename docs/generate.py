@@ -6,9 +6,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel
-
 from icclint_rules import RULES
+from pydantic import BaseModel
 
 from icclint.reach import Table
 from icclint.report import Report

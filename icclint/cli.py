@@ -132,7 +132,7 @@ def list_rules() -> None:
 @click.option("--mark", type=int, default=0, show_default=True, help="The mark that it starts with.")
 @click.option("--family", type=click.Choice(("4", "6")), default="4", show_default=True, help="IPv4 or IPv6.")
 @click.option("--queries", type=click.File("r", encoding="utf-8"), metavar="FILE",
-              help="Questions instead, one JSON object a line; answers come one a line, in the same order.")  # fmt: skip
+              help="Questions instead, one JSON object a line; answers come in the same order.")  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
 def trace(
     captures: tuple[str, ...],

@@ -70,8 +70,8 @@ class Document:
 
     @cached_property
     def is_binary(self) -> bool:
-        """Whether more than a stray character of it is NUL, which no dump and no JSON text holds."""
-        return self.text.count("\0") * 100 > len(self.text)
+        """Whether more than stray characters of it are NUL, which no dump and no JSON text holds."""
+        return self.text.count("\0") * 20 > len(self.text)
 
     @cached_property
     def is_damaged(self) -> bool:

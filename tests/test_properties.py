@@ -278,7 +278,9 @@ NETWORKS = json.dumps(
         {
             "Name": name, "Id": number * 16, "Driver": "bridge", "EnableIPv6": False, "Internal": False,
             "IPAM": {"Config": [{"Subnet": f"172.{subnet}.0.0/16", "Gateway": f"172.{subnet}.0.1"}]},
-            "Containers": {f"{name}{i}": {"Name": f"{name}{i}", "IPv4Address": f"172.{subnet}.0.{i}/16"} for i in (2, 3)},
+            "Containers": {
+                f"{name}{i}": {"Name": f"{name}{i}", "IPv4Address": f"172.{subnet}.0.{i}/16"} for i in (2, 3)
+            },
             "Options": {"com.docker.network.bridge.name": bridge},
         }
         for name, number, subnet, bridge in (("bridge", "0", 17, "docker0"), ("other", "1", 18, "br-other"))
@@ -292,8 +294,8 @@ CONDITIONS = (
     "-s 172.17.0.2/32", "! -s 172.17.0.2/32", "-s 172.17.0.0/16", "-d 172.17.0.0/30", "-d 172.18.0.2/32",
     "! -d 172.18.0.0/16", "-i docker0", "! -i docker0", "-o docker0", "! -o docker0", "-i br-+", "-o br-other", "-i +",
     "-i eth0", "-p tcp", "! -p tcp", "-p udp", "-p icmp", "-p tcp -m tcp --dport 80", "-p tcp -m tcp ! --dport 80:443",
-    "-p udp -m udp --sport 1024:65535", "-p tcp -m multiport --dports 22,80:443", "-p tcp -m multiport --ports 80,40000",
-    "-p tcp -m multiport ! --ports 80", "-p icmp -m icmp --icmp-type 8", "-p icmp -m icmp ! --icmp-type 8/0",
+    "-p udp -m udp --sport 1024:65535", "-p tcp -m multiport --dports 22,80:443",
+    "-p tcp -m multiport --ports 80,40000", "-p tcp -m multiport ! --ports 80", "-p icmp -m icmp --icmp-type 8", "-p icmp -m icmp ! --icmp-type 8/0",
     "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN", "-p tcp -m tcp ! --tcp-flags SYN,ACK ACK",
     "-m conntrack --ctstate NEW", "-m conntrack ! --ctstate NEW", "-m conntrack --ctstate RELATED,ESTABLISHED",
     "-m conntrack --ctstate INVALID", "-m conntrack --ctstate DNAT", "-m conntrack --ctstate UNTRACKED",
@@ -301,8 +303,8 @@ CONDITIONS = (
     "-m addrtype --dst-type UNICAST", "-m addrtype --dst-type BROADCAST", "-m physdev --physdev-is-bridged",
     "-m physdev ! --physdev-is-bridged", "-m physdev --physdev-in veth1", "-m physdev ! --physdev-out veth1",
     "-m physdev --physdev-is-in", "-m iprange --src-range 172.17.0.3-172.17.0.9", "-f", "! -f",
-    "-m set --match-set web src", "-m set ! --match-set web src", "-m set --match-set web dst", "-m length --length 0:100",
-    "-m limit --limit 5/sec", "-m statistic --mode random --probability 0.5", "-m geoip --source-country CN",
+    "-m set --match-set web src", "-m set ! --match-set web src", "-m set --match-set web dst",
+    "-m length --length 0:100", "-m limit --limit 5/sec", "-m statistic --mode random --probability 0.5", "-m geoip --source-country CN",
 )  # fmt: skip
 USERS = ("A", "B", "C")
 """Chains of the user's; each calls only those behind it, as the kernel demands."""

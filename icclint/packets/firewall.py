@@ -33,7 +33,7 @@ FORWARDED = ("PREROUTING", "FORWARD", "POSTROUTING")
 def seen_interface(side: str, name: str | None, hook: str, bridged: bool) -> str:
     """The name that ``-i`` and ``-o`` compare; empty where the hook is not told of the interface.
 
-    User-defined chains may ask in such places (net/ipv4/netfilter/ip_tables.c, ip_packet_match; net/netfilter/nft_meta.c,
+    User-defined chains may ask in such places (net/ipv4/netfilter/ip_tables.c, ip_packet_match; nft_meta.c,
     nft_meta_store_ifname). POSTROUTING is told of the way in since Linux 5.7, but br_netfilter does not know it there.
     """
     untold = hook in ("PREROUTING", "INPUT") if side == "out" else hook == "POSTROUTING" and bridged
@@ -84,6 +84,16 @@ class Firewall(Frozen):
     def tool(self) -> str:
         """The command of this family."""
         return _TOOL[self.family]
+
+    def hands_back(self, interface: str | None) -> bool:
+        """Whether what came in by an interface, and whose new destination is beyond it too, stays on a bridge.
+
+        br_netfilter changes the destination while the frame is still the bridge's, and gives it back to it, though it
+        was sent to the router; only a frame for elsewhere is routed (net/bridge/br_netfilter_hooks.c,
+        br_nf_pre_routing_finish).
+        """
+        bridges = self.routing.host.bridges
+        return self.bridge_netfilter is None and any(network.bridge == interface for network in bridges)
 
 
 def firewall(host: Host, family: int) -> Firewall:

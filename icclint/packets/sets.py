@@ -430,7 +430,8 @@ class _Run:
         if way.kind == "none":
             self._end(state, Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
             return None
-        bridged = state.bridged and way.interface == self.packets.in_interface
+        here = self.packets.in_interface
+        bridged = way.interface == here and (state.bridged or self.firewall.hands_back(here))
         return replace(state, out_interface=way.interface, bridged=bridged)
 
     def _deliver(self, states: Iterable[_State]) -> None:

@@ -118,8 +118,6 @@ class _Walk:
             return ended
         if self.here.destination != before:
             way = self.firewall.routing.decide(self.here.destination)
-            if way.kind == "none":
-                return self._nowhere(way)
             self._go_out_by(way)
         if way.kind == "forward":
             return self._pass("POSTROUTING") or self._deliver(self.here.out_interface)
@@ -157,9 +155,9 @@ class _Walk:
         if way.assumption is not None:
             self.assumed = (*self.assumed, way.assumption)
         interface = LOOPBACK if way.kind == "local" else way.interface
-        # A bridged frame with a new destination stays on its bridge only if that is there as well
-        # (net/bridge/br_netfilter_hooks.c, br_nf_pre_routing_finish).
-        bridged = self.here.bridged and interface == self.here.in_interface
+        translated = self.here.destination != self.packet.destination
+        stays = self.here.bridged or (translated and self.firewall.hands_back(interface))
+        bridged = stays and interface == self.here.in_interface
         self.here = self.here.model_copy(update={"out_interface": interface, "bridged": bridged})
 
     def _pass(self, hook: str) -> Trace | None:
@@ -313,6 +311,10 @@ class _Walk:
         side = target.of
         self.here = self.here.model_copy(update={side: address, f"{side}_port": port})
         self.source_seen = self.here.source
+        if self.hook == "OUTPUT":
+            # Routed anew at once, before the tables behind nat (net/netfilter/nf_nat_proto.c, nf_nat_ipv4_local_fn).
+            way = self.firewall.routing.decide(address)
+            return self._nowhere(way) if way.kind == "none" else None
         return None
 
     def _pick(self, rule: Rule, choices: tuple[tuple[int, int | None], ...]) -> tuple[int, int | None]:

@@ -362,8 +362,8 @@ def _option(tree: Branch) -> Option:
         negated=len(words) < len(tokens),
         values=tuple(_unquote(word) for word in words[1:]),
         typed=name not in _TYPED or words[1].type == _TYPED[name],
-        column=tree.meta.column,
-        end_column=tree.meta.end_column,
+        column=tokens[0].column or 1,
+        end_column=tokens[-1].end_column or 1,
     )
 
 

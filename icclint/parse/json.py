@@ -7,6 +7,7 @@ must not be read like that, so the text goes through a lark grammar that keeps e
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -54,11 +55,31 @@ class JsonError(Exception):
 
 def parse_json(document: Document) -> JsonText:
     """The JSON value of a document. Raises `JsonError` where the text is not JSON, or is cut off."""
+    _refuse_depth(document)
     try:
         root = open_grammar("json").parse(document.text)
     except UnexpectedInput as error:
         raise _not_json(document, error) from None
     return _build(document, root)
+
+
+# A string, whole or cut off, or a bracket.
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
+
+
+def _refuse_depth(document: Document) -> None:
+    """Looks at the brackets alone, since ten megabytes of them would take a parser minutes and gigabytes."""
+    level = 0
+    for found in _BRACKET.finditer(document.text):
+        match found[0]:
+            case "[" | "{":
+                level += 1
+            case "]" | "}":
+                level -= 1
+        if level > MOST_LEVELS:
+            before = document.text[: found.start()]
+            line, column = before.count("\n") + 1, found.start() - before.rfind("\n")
+            raise _error(document, line, column, f"JSON nested deeper than {MOST_LEVELS} levels at {{}}")
 
 
 def _not_json(document: Document, error: UnexpectedInput) -> JsonError:
@@ -76,7 +97,7 @@ def _error(document: Document, line: int, column: int, reason: str) -> JsonError
 
 
 def _build(document: Document, root: Node) -> JsonText:
-    """Walks the tree with a stack of its own: evidence may be nested deeper than Python's."""
+    """Walks the tree with a stack of its own."""
     spans: dict[Path, Span] = {(): _span(document, root)}
     gaps: list[Gap] = []
     holder: list[Any] = [None]
@@ -86,9 +107,6 @@ def _build(document: Document, root: Node) -> JsonText:
         if isinstance(node, Token):
             container[key] = _scalar(document, node)
             continue
-        if len(path) == MOST_LEVELS:
-            span = _span(document, node)
-            raise _error(document, span.line, span.column, f"JSON nested deeper than {MOST_LEVELS} levels at {{}}")
         parts: dict[Any, Node]
         if node.data == "array":
             parts = dict(enumerate(_children(node)))
@@ -118,8 +136,8 @@ def _members(
 
 
 def _children(node: Tree[Token]) -> list[Node]:
-    # Where there are none, lark holds a place for them.
-    return [child for child in node.children if child is not None]
+    # Between the brackets; where there are none, lark holds a place for them.
+    return [child for child in node.children[1:-1] if child is not None]
 
 
 def _scalar(document: Document, token: Token) -> Any:
@@ -134,5 +152,12 @@ def _scalar(document: Document, token: Token) -> Any:
 
 
 def _span(document: Document, node: Node) -> Span:
-    place: Any = node if isinstance(node, Token) else node.meta
-    return Span(document.name, place.line, place.column, place.end_line, place.end_column)
+    first, last = _end(node, 0), _end(node, -1)
+    return Span(document.name, first.line or 1, first.column or 1, last.end_line or 1, last.end_column or 1)
+
+
+def _end(node: Node, index: int) -> Token:
+    """The first or the last token of a part."""
+    while not isinstance(node, Token):
+        node = node.children[index]
+    return node

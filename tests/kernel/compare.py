@@ -16,7 +16,7 @@ from icclint.packets.sets import Box, PacketClass, judge
 from icclint.packets.verdict import Trace, Verdict
 from icclint.packets.walk import walk
 from tests.kernel.frames import StrayError, length, numbers
-from tests.kernel.lab import MOST, ROUTES, Outcome, Place, Probe, probe
+from tests.kernel.lab import HOST, MOST, ROUTES, Arrival, Outcome, Place, Probe, Route, probe
 from tests.kernel.vocabulary import GRE, ICMPS
 
 _RST = 4
@@ -40,16 +40,45 @@ def wrong_ends(probes: Sequence[Probe], traces: Sequence[Trace], outcome: Outcom
         if said is Verdict.UNKNOWN:
             yield f"{name}: unknown by {trace.decision.text}"
             continue
-        if (said is Verdict.DELIVERED) != (number in outcome.arrived):
-            yield f"{name}: {said.value} by {trace.decision.text}, but arrived: {number in outcome.arrived}"
-        if said is not Verdict.REJECTED and number in outcome.answered:
-            yield f"{name}: {said.value} by {trace.decision.text}, but its sender was told"
-        if said is Verdict.REJECTED and number not in outcome.answered and _has_answer(sent.packet):
+        where = [f"{a.station.name} {a.destination}" for a in outcome.arrived.get(number, [])]
+        if not _as_said(sent, trace, outcome.arrived.get(number, [])):
+            yield f"{name}: {said.value} by {trace.decision.text} to {trace.delivery}, but arrived at {where or 'none'}"
+        # The router itself tells of what has no way.
+        if said is Verdict.DROPPED and number in outcome.answered and trace.decision.by != "setting":
+            yield f"{name}: dropped by {trace.decision.text}, but its sender was told"
+        if said is Verdict.REJECTED and number not in outcome.answered and _has_answer(sent):
             yield f"{name}: rejected by {trace.decision.text}, but its sender was not told"
 
 
-def _has_answer(packet: Packet) -> bool:
-    """Whether REJECT certainly answers: not to errors, nor to a RST, nor where it finds no checksum that it knows."""
+def _as_said(sent: Probe, trace: Trace, arrivals: Sequence[Arrival]) -> bool:
+    """Whether a packet was seen where its trace says, and as it says; what the host keeps is seen by nobody."""
+    end = trace.delivery
+    if end is None or end.interface is None:
+        return not arrivals
+    if len(arrivals) != 1:
+        return False
+    seen = arrivals[0]
+    # A bridge goes by the frame's address, the router by the packet's.
+    bridged = sent.route.bridged and end.address == sent.packet.destination
+    right = (
+        seen.station is sent.route.destination if bridged else end.address in seen.station.addresses[sent.packet.family]
+    )
+    known = (seen.source if end.source is None else end.source, end.address, end.port)
+    return (
+        right
+        and seen.station.interface == end.interface
+        and known == (seen.source, seen.destination, seen.destination_port)
+    )
+
+
+def _has_answer(sent: Probe) -> bool:
+    """Whether REJECT certainly answers: not to errors, nor to a RST, nor where it finds no checksum that it knows.
+
+    What it tells the host itself is not seen.
+    """
+    packet = sent.packet
+    if sent.route.source is HOST:
+        return False
     if packet.protocol == TCP:
         return not (packet.tcp_flags or 0) & _RST
     return packet.protocol == UDP or (packet.icmp is not None and packet.icmp[0] in (8, 128))
@@ -86,8 +115,8 @@ def _counting_lines(host: Host, outcome: Outcome) -> Iterator[tuple[Place, str]]
     for ruleset in host.rulesets:
         for table in ruleset.tables.values():
             for chain in table.chains.values():
-                # The host's own answers to what it rejects leave by these chains.
-                if chain.name in ("INPUT", "OUTPUT") or (chain.name == "POSTROUTING" and outcome.answered):
+                # The host's own answers leave by these chains.
+                if chain.name in ("OUTPUT", "POSTROUTING") and outcome.answered:
                     continue
                 spans = [(rule.span, rule.text) for rule in chain.rules]
                 if chain.span is not None and chain.policy is not None:
@@ -104,33 +133,43 @@ def rules(host: Host) -> Iterator[Rule]:
                 yield from chain.rules
 
 
-def contradictions(host: Host, probes: Sequence[Probe], outcome: Outcome) -> Iterator[str]:
-    """Where `judge` disagrees with `walk` about a witness, or with what became of a packet of its class."""
-    for packets, numbered in _classes(probes).items():
+def contradictions(host: Host, probes: Sequence[Probe]) -> Iterator[str]:
+    """Where `judge` says something else than `walk` of its own witness, or of a packet of its class."""
+    for packets, sent in _classes(probes).items():
         tables = firewall(host, packets.family)
         found = judge(tables, packets)
-        for verdict in Verdict:
+        for verdict in (Verdict.DELIVERED, Verdict.DROPPED, Verdict.REJECTED):
             for share in found.shares(verdict):
                 walked = walk(tables, share.witness, share.assumptions).verdict
                 if walked is not verdict:
                     yield f"{share.witness.describe()} is a witness of {verdict.value}, but walks to {walked.value}"
-        for number in numbered:
-            packet, arrived = probes[number].packet, number in outcome.arrived
-            possible = {o.verdict for o in found.outcomes if holds(o.box, packet)}
-            ends = {verdict is Verdict.DELIVERED for verdict in possible - {Verdict.UNKNOWN}}
-            if not possible or (Verdict.UNKNOWN not in possible and arrived not in ends):
+        for packet in sent:
+            possible = {outcome.verdict for outcome in found.outcomes if holds(outcome.box, packet)}
+            walked = walk(tables, packet).verdict
+            if walked not in possible and Verdict.UNKNOWN not in possible:
                 said = ", ".join(verdict.value for verdict in possible) or "no box"
-                yield f"{packet.describe()} is in {said}, but arrived: {arrived}"
+                yield f"{packet.describe()} is in {said}, but walks to {walked.value}"
 
 
-def _classes(probes: Sequence[Probe]) -> dict[PacketClass, list[int]]:
-    """The widest class that each packet belongs to, with the packets' numbers."""
-    classes: dict[PacketClass, list[int]] = defaultdict(list)
-    for number, sent in enumerate(probes):
-        p = sent.packet
-        box = everything(p.family)
-        classes[PacketClass(p.family, p.in_interface, p.out_interface, p.bridged, box, p.state)].append(number)
-    return classes
+def _classes(probes: Sequence[Probe]) -> dict[PacketClass, list[Packet]]:
+    """For each way and state the class of all packets between its stations, and those that were sent."""
+    sent: dict[tuple[Route, str], list[Packet]] = defaultdict(list)
+    for one in probes:
+        if one.route.source is one.route.destination:
+            # What the host sends to itself is no class of `judge`.
+            continue
+        sent[one.route, one.packet.state].append(one.packet)
+    return {_class(route, state, packets): packets for (route, state), packets in sent.items()}
+
+
+def _class(route: Route, state: str, packets: Sequence[Packet]) -> PacketClass:
+    family = packets[0].family
+    sources = RangeSet.single(*route.source.addresses[family], *(packet.source for packet in packets))
+    destinations = RangeSet.single(*route.destination.addresses[family], *(packet.destination for packet in packets))
+    foreign = RangeSet.single(ICMPV6 if family == 4 else ICMP)
+    box = Box(sources, destinations, protocol=RangeSet.of((0, 255)) - foreign)
+    incoming, outgoing = route.source.interface or None, route.destination.interface or None
+    return PacketClass(family, incoming, outgoing, route.bridged, box, state)
 
 
 def holds(box: Box, packet: Packet) -> bool:
@@ -159,10 +198,3 @@ def witnesses(host: Host, family: int) -> Iterator[list[Probe]]:
         shown = [share.witness.model_copy(update=ports) for share in shares if share.assumptions == tables.standing]
         for start in range(0, len(shown), MOST):
             yield [Probe(route, packet) for packet in shown[start : start + MOST]]
-
-
-def everything(family: int) -> Box:
-    """The box of all packets of a family."""
-    addresses = RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
-    foreign = ICMPV6 if family == 4 else ICMP
-    return Box(addresses, addresses, protocol=RangeSet.of((0, 255)) - RangeSet.single(foreign))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from struct import pack, unpack_from
 
-from icclint.packets.packet import ICMP, ICMPV6, TCP, UDP, Packet
+from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP, UDP, Packet
 
 MOST = 16
 """How many packets a volley can have: the longest one still fits into one frame, and an IPv4 packet."""
@@ -74,6 +74,15 @@ def arrived(frame: bytes, sent: Sequence[bytes]) -> int | None:
     number = _numbered(frame[14:])
     known = number is not None and number < len(sent) and _body(frame) == _body(sent[number])
     return number if known else None
+
+
+def ends(frame: bytes, protocol: int) -> tuple[int, int, int | None]:
+    """Source, destination and destination port of a packet that arrived."""
+    v4 = frame[12:14] == b"\x08\x00"
+    start, width = (14 + 12, 4) if v4 else (14 + 8, 16)
+    source, destination = (int.from_bytes(frame[at : at + width], "big") for at in (start, start + width))
+    port = unpack_from("!H", frame, start + 2 * width + 2)[0] if protocol in PORT_PROTOCOLS else None
+    return source, destination, port
 
 
 def _body(frame: bytes) -> bytes:

@@ -8,10 +8,12 @@ from ipaddress import ip_address
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from icclint.ir.ruleset import BUILT_IN_CHAINS
 from icclint.packets.packet import SYN, TCP, UDP
-from tests.kernel.lab import HOOKS, MOST, ROUTES, STATIONS, A, Probe, Route, probe
-from tests.kernel.vocabulary import ICMPS, gateway, words
+from tests.kernel.lab import HOOKS, HOST, HOST_ROUTES, MOST, ROUTES, STATIONS, WORLD, A, B, C, Probe, Route, probe
+from tests.kernel.vocabulary import DCCP, GRE, ICMPS, SCTP, UDPLITE, gateway, words
 
+ALL_HOOKS = {table: BUILT_IN_CHAINS[table] for table in HOOKS}
 USER_CHAINS = ("ONE", "TWO", "THREE")
 """Each may call those behind it."""
 PORTS = (1, 53, 80, 81, 443, 1000, 1024, 65535)
@@ -35,14 +37,14 @@ def rulesets(family: int) -> SearchStrategy[str]:
 
 @st.composite
 def _ruleset(draw: DrawFn, family: int) -> str:
-    # The host's answers to what it rejects pass POSTROUTING, where they may be dropped, and are counted.
+    # The host's answers to what it rejects pass OUTPUT and POSTROUTING, where they may be dropped, and are counted.
     rejects = draw(st.booleans())
     # To `judge`, which asks for no ports of bridges, each rule about them forks every packet.
     kinds = sorted(_KINDS.keys() - ({"port of a bridge"} if draw(st.integers(0, 3)) else set()))
     lines: list[str] = []
-    for table, hooks in HOOKS.items():
+    for table, hooks in ALL_HOOKS.items():
         lines += [f"*{table}", *(f":{chain} -" for chain in USER_CHAINS)]
-        busy = [hook for hook in hooks if not (rejects and hook == "POSTROUTING")]
+        busy = [hook for hook in hooks if not (rejects and hook in ("OUTPUT", "POSTROUTING"))]
         # Most packets should get as far as filter.
         drops = {"filter": 3, "nat": 0}.get(table, 1)
         lines += [f":{hook} {'DROP' if draw(st.integers(0, 9)) < drops else 'ACCEPT'}" for hook in busy]
@@ -64,8 +66,8 @@ def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str
         targets += ["-j DROP"] if table != "nat" else []
     if table == "raw":
         targets += ["-j NOTRACK", "-j CT --notrack"]
-    if table == "nat" and chain == "POSTROUTING":
-        targets.append("-j MASQUERADE")
+    if table == "nat":
+        targets += _translations(family, chain)
     if table == "filter" and rejects and asked:
         targets += ["-j REJECT"] * 2
         if "-p tcp" in matches and "! -p tcp" not in matches:
@@ -73,6 +75,17 @@ def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str
     callable_chains = USER_CHAINS[USER_CHAINS.index(chain) + 1 :] if chain in USER_CHAINS else USER_CHAINS
     targets += [f"{jump} {called}" for called in callable_chains for jump in ("-j", "-j", "-g")]
     return f"{matches} {draw(st.sampled_from(targets))}"
+
+
+def _translations(family: int, chain: str) -> list[str]:
+    to = [str(ip_address(address)) for station in (B, C, WORLD, HOST) for address in station.addresses[family][:2]]
+    at = [address if family == 4 else f"[{address}]" for address in to]
+    if chain == "POSTROUTING":
+        return ["-j MASQUERADE", *(f"-j SNAT --to-source {address}" for address in to[-2:])]
+    if chain in ("PREROUTING", "OUTPUT"):
+        # Only protocols with ports can get another port.
+        return ["-p udp -j REDIRECT --to-ports 8080", *(f"-j DNAT --to-destination {address}" for address in to)]
+    return []
 
 
 @st.composite
@@ -91,9 +104,13 @@ def _addresses(family: int, chain: str) -> SearchStrategy[str]:
     return _pattern(choices)
 
 
+_UNTOLD = {"-i": ("OUTPUT", "POSTROUTING"), "-o": ("PREROUTING", "INPUT")}
+"""Where iptables refuses to ask, since it must be in vain; chains that are called from there may ask."""
+
+
 def _interfaces(family: int, chain: str) -> SearchStrategy[str]:
-    sides = [side for side, hook in (("-i", "POSTROUTING"), ("-o", "PREROUTING")) if chain != hook]
-    return _pattern([f"[!] {side} {name}" for side in sides for name in ("br0", "br1", "eth0", "br+", "e+")])
+    sides = [side for side, hooks in _UNTOLD.items() if chain not in hooks]
+    return _pattern([f"[!] {side} {name}" for side in sides for name in ("br0", "br1", "eth0", "lo", "br+", "e+")])
 
 
 def _protocols(family: int, chain: str) -> SearchStrategy[str]:
@@ -144,8 +161,9 @@ _KINDS = {
 
 def volleys(family: int, rules: str) -> SearchStrategy[list[Probe]]:
     """Packets that do well to meet some rules."""
-    # Whether the world's cable ends in a bridge too is more than a dump can tell.
-    routes = [route for route in ROUTES if route.source.bridged or "physdev" not in rules]
+    # Whether the world's cable ends in a bridge too is more than a dump can tell, and what the host sends has no port.
+    ports = "physdev" in rules
+    routes = [route for route in (*ROUTES, *HOST_ROUTES) if route.source.bridged or not ports]
     return st.lists(_probe(family, routes), min_size=MOST, max_size=MOST)
 
 
@@ -158,10 +176,13 @@ def _probe(draw: DrawFn, family: int, routes: Sequence[Route]) -> Probe:
     }
     if route.bridged and draw(st.integers(0, 9)) == 0:
         fields["destination"] = gateway(family)
-    protocol = draw(st.sampled_from((TCP, TCP, TCP, UDP, UDP, ICMPS[family], 132, 33, 136, 47)))
+    if route.destination is HOST:
+        # To this the host keeps silent, whatever translation does.
+        return probe(route, family, UDP, source_port=draw(st.sampled_from(PORTS)), destination_port=80, **fields)
+    protocol = draw(st.sampled_from((TCP, TCP, TCP, UDP, UDP, ICMPS[family], SCTP, DCCP, UDPLITE, GRE)))
     if protocol == ICMPS[family]:
         fields["icmp"] = draw(st.sampled_from(ICMP_KINDS[family]))
-    elif protocol != 47:
+    elif protocol != GRE:
         fields |= {f"{side}_port": draw(st.sampled_from(PORTS)) for side in ("source", "destination")}
     if protocol == TCP:
         fields["tcp_flags"] = draw(st.sampled_from((SYN, SYN, SYN, 0x10, 0x12, 0x04, 0, 0x3F, 0x22)))

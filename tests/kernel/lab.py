@@ -4,7 +4,7 @@ Nothing outside of namespaces that this module makes is touched. They have no na
 the last file descriptor, however a run ends.
 
 Containers have no addresses: they send bytes and see bytes, and their kernels answer nothing. The host has fixed
-neighbours and forwarding entries, so no packet but those of a volley is ever on a wire.
+neighbours and forwarding entries, so no packet but those of a volley is ever on a wire, and the host's own errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
@@ -31,7 +31,7 @@ from icclint.packets.packet import Packet
 from icclint.parse.kind import Kind
 from icclint.source import Document
 from tests.kernel.conntrack import first_state
-from tests.kernel.frames import MOST, answered, arrived, fragments, frame
+from tests.kernel.frames import MOST, answered, arrived, ends, fragments, frame
 
 VARIANTS = ("nft", "legacy")
 FAMILIES = (4, 6)
@@ -46,6 +46,7 @@ HOOKS = {
 
 _TOOL = {4: "iptables", 6: "ip6tables"}
 _BRIDGE_SWITCHES = ("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
+_CAPTURED = (*_BRIDGE_SWITCHES, "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/conf/all/rp_filter")
 _CLONE_NEWNET = 0x40000000
 _MTU = 65535
 
@@ -145,6 +146,8 @@ B = _station("b", "br0", "port-b", 0xB, "172.30.0.3", "172.30.0.131", "fd00:30::
 C = _station("c", "br1", "port-c", 0xC, "172.31.0.2", "172.31.0.200", "fd00:31::2", "fd00:31::9:2")
 WORLD = _station("world", "eth0", "eth0", 0xE, "192.0.2.2", "192.0.2.99", "2001:db8::2", "2001:db8::99")
 STATIONS = (A, B, C, WORLD)
+SERVED = (53, 80, 8080)
+"""UDP ports that the host listens on: what comes there is taken without an answer."""
 
 GATEWAYS = {
     "br0": ("172.30.0.1/24", "fd00:30::1/64"),
@@ -152,6 +155,7 @@ GATEWAYS = {
     "eth0": ("192.0.2.1/24", "2001:db8::1/64"),
 }
 """The host's own addresses, by its interfaces."""
+HOST = _station("host", "", "", 0, *(text.partition("/")[0] for texts in GATEWAYS.values() for text in texts))
 _GATEWAY_MACS = {name: bytes((2, 0, 0, 0, 1, i)) for i, name in enumerate(GATEWAYS)}
 
 
@@ -184,6 +188,16 @@ ROUTES = (
 )
 
 
+HOST_ROUTES = (
+    Route(A, HOST),
+    Route(C, HOST),
+    Route(WORLD, HOST),
+    Route(HOST, B),
+    Route(HOST, WORLD),
+    Route(HOST, HOST),
+)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Probe:
     """A packet and the way that it is sent.
@@ -205,8 +219,9 @@ def probe(route: Route, family: int, protocol: int, **fields: Any) -> Probe:
     source, destination = route.source, route.destination
     packet = Packet(
         family=family,
-        in_interface=source.interface,
-        out_interface=destination.interface,
+        in_interface=source.interface or None,
+        # The host routes what is its own, and what nobody says of where it goes.
+        out_interface=destination.interface if source is not HOST and destination is not HOST else None,
         bridged=route.bridged,
         source=fields.pop("source", source.addresses[family][0]),
         destination=fields.pop("destination", destination.addresses[family][0]),
@@ -223,14 +238,24 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """A packet as a station saw it."""
+
+    station: Station
+    source: int
+    destination: int
+    destination_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of the packets of a volley, by their numbers.
 
-    ``arrived`` and ``answered`` are those that the receiver saw, and those that the sender was told of. ``counted``
-    are the packets and bytes by which the counters of each rule and policy rose.
+    ``arrived`` tells where they were seen besides the host itself, ``answered`` are those that the sender was told of.
+    ``counted`` are the packets and bytes by which the counters of each rule and policy rose.
     """
 
-    arrived: frozenset[int]
+    arrived: dict[int, list[Arrival]]
     answered: frozenset[int]
     counted: dict[Place, tuple[int, int]]
 
@@ -245,11 +270,16 @@ class Lab:
         with self.host.entered():
             self._furnish()
             self._conntrack = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+            self._own = {f: socket.socket(_SOCKET_FAMILIES[f], socket.SOCK_RAW, socket.IPPROTO_RAW) for f in FAMILIES}
+            self._served = [_listening(family, port) for family in FAMILIES for port in SERVED]
         self._sockets = {station: self._open(station) for station in STATIONS}
+        with self.host.entered():
+            self._interfaces = _run(["ip", "address"])
+            self._routes = _run(["ip", "route"]) + _run(["ip", "-6", "route"])
 
     def close(self) -> None:
         """Takes everything down."""
-        for opened in (self._conntrack, *self._sockets.values()):
+        for opened in (self._conntrack, *self._own.values(), *self._served, *self._sockets.values()):
             opened.close()
         for namespace in (self.host, *self.stations.values()):
             namespace.close()
@@ -288,19 +318,23 @@ class Lab:
             if number == 0 or not one_flow:
                 self._forget_flows()
             for part in fragments(frames[number]) if probe.fragmented else (frames[number],):
-                self._sockets[probe.route.source].send(part)
+                self._send(probe, part)
         # Reading the counters takes longer than any packet.
         after = self._counters(family)
         seen = self._receive()
         return Outcome(
-            arrived=frozenset(
-                number
-                for number, probe in enumerate(probes)
-                if number in (arrived(frame, frames) for frame in seen[probe.route.destination])
-            ),
-            answered=frozenset(n for n, probe in enumerate(probes) if n in map(answered, seen[probe.route.source])),
+            arrived=_arrivals(probes, frames, seen),
+            answered=frozenset(n for n, p in enumerate(probes) if n in map(answered, seen.get(p.route.source, ()))),
             counted={p: (packets - before[p][0], octets - before[p][1]) for p, (packets, octets) in after.items()},
         )
+
+    def _send(self, probe: Probe, sent: bytes) -> None:
+        if probe.route.source is not HOST:
+            self._sockets[probe.route.source].send(sent)
+            return
+        # What the host's own rules drop, or what has no way, is an error to its sender.
+        with suppress(OSError):
+            self._own[probe.packet.family].sendto(sent[14:], (str(ip_address(probe.packet.destination)), 0))
 
     def _forget_flows(self) -> None:
         """Empties the table of connections (libnetfilter_conntrack's flush: a delete without a tuple)."""
@@ -321,6 +355,8 @@ class Lab:
                 "net/ipv4/conf/default/send_redirects": 0,
                 "net/ipv4/icmp_ratelimit": 0,
                 "net/ipv6/icmp/ratelimit": 0,
+                "net/ipv4/icmp_echo_ignore_all": 1,
+                "net/ipv6/icmp/echo_ignore_all": 1,
                 # Reports of multicast groups are over before the first volley.
                 "net/ipv6/conf/default/mldv2_unsolicited_report_interval": 1,
                 "net/ipv6/conf/default/accept_dad": 0,
@@ -351,6 +387,8 @@ class Lab:
         for station in STATIONS:
             if station.bridged:
                 _run(["bridge", "fdb", "replace", station.mac.hex(":"), "dev", station.port, "master", "static"])
+                # As engines do where no docker-proxy runs, so that a container reaches what it publishes itself.
+                _run(["bridge", "link", "set", "dev", station.port, "hairpin", "on"])
 
     def _cable(self, station: Station) -> Iterator[str]:
         inside = self.stations[station].path
@@ -390,20 +428,39 @@ class Lab:
     def _lowered(self, dumps: list[Document]) -> Host:
         networks = json.dumps([_network("br0"), _network("br1")])
         with self.host.entered():
-            switches = [
-                f"{name.replace('/', '.')} = {Path('/proc/sys', name).read_text()}" for name in _BRIDGE_SWITCHES
-            ]
+            settings = [f"{name.replace('/', '.')} = {Path('/proc/sys', name).read_text()}" for name in _CAPTURED]
+        texts = [("networks.json", networks, Kind.NETWORKS), ("sysctl.txt", "".join(settings), Kind.SYSCTL)]
+        texts += [("ip-addr.txt", self._interfaces, Kind.INTERFACES), ("ip-route.txt", self._routes, Kind.ROUTES)]
         documents = [(document, Kind.IPTABLES) for document in dumps]
-        documents += [(Document("networks.json", networks.encode()), Kind.NETWORKS)]
-        documents += [(Document("sysctl.txt", "".join(switches).encode()), Kind.SYSCTL)]
+        documents += [(Document(name, text.encode()), kind) for name, text, kind in texts]
         host, gaps = lower_host("lab", documents)
         assert not gaps, gaps
         return host
 
 
+def _arrivals(
+    probes: Sequence[Probe], frames: Sequence[bytes], seen: dict[Station, list[bytes]]
+) -> dict[int, list[Arrival]]:
+    found: dict[int, list[Arrival]] = {}
+    for station, received in seen.items():
+        for one in received:
+            number = arrived(one, frames)
+            if number is not None:
+                found.setdefault(number, []).append(Arrival(station, *ends(one, probes[number].packet.protocol)))
+    return found
+
+
+def _listening(family: int, port: int) -> socket.socket:
+    opened = socket.socket(_SOCKET_FAMILIES[family], socket.SOCK_DGRAM)
+    if family == 6:
+        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    opened.bind(("", port))
+    return opened
+
+
 def _framed(number: int, probe: Probe) -> bytes:
     route = probe.route
-    towards = route.destination.mac if route.bridged else _GATEWAY_MACS[route.source.interface]
+    towards = route.destination.mac if route.bridged else _GATEWAY_MACS.get(route.source.interface, bytes(6))
     return frame(probe.packet, number, route.source.mac, towards, probe.embedded)
 
 
@@ -431,6 +488,7 @@ def _completed(rules: str) -> str:
 
 
 _COUNTERS = re.compile(r"(?::\S+ \S+ )?\[(\d+):(\d+)\]")
+_SOCKET_FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _NETLINK_NETFILTER = 12
 _DELETE_FLOWS = 1 << 8 | 2
 _REQUEST_ACKNOWLEDGED = 1 | 4

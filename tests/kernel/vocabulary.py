@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address, ip_interface
 
 from icclint.packets.packet import ICMP, ICMPV6
-from tests.kernel.lab import FAMILIES, GATEWAYS, A, B, C
+from tests.kernel.lab import FAMILIES, GATEWAYS, HOST, A, B, C
 
 DCCP, SCTP, UDPLITE, GRE, OSPF = 33, 132, 136, 47, 89
 ICMPS = {4: ICMP, 6: ICMPV6}
@@ -24,6 +24,7 @@ def gateway(family: int) -> int:
 
 def words(family: int) -> dict[str, object]:
     """The words for ``str.format_map``: addresses, and names that differ between the families."""
+    outside = ip_address(HOST.addresses[family][2])
     a, b, c = (ip_address(station.addresses[family][0]) for station in (A, B, C))
     return {
         "a": a,
@@ -31,6 +32,10 @@ def words(family: int) -> dict[str, object]:
         "c": c,
         "net": ip_interface(GATEWAYS["br0"][FAMILIES.index(family)]).network,
         "gateway": ip_address(gateway(family)),
+        "b2": ip_address(B.addresses[family][1]),
+        # As DNAT and SNAT want an address that a port follows.
+        **{f"{name}_at": at if family == 4 else f"[{at}]" for name, at in (("b", b), ("c", c), ("outside", outside))},
+        "nowhere": "203.0.113.9" if family == 4 else "2001:db8:9::9",
         "echo": ECHO[family],
         "idle": '-m comment --comment "idle"',
         "prohibited": _PROHIBITED[family],
