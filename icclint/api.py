@@ -14,6 +14,7 @@ from icclint.ir.host import Host, Sysctl
 from icclint.ir.match import Accept, Drop, Goto, Jump, Reject, Return, Target
 from icclint.ir.network import Endpoint, Network
 from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
+from icclint.packets.dead import DeadRule, assess_rules, dead_rules
 from icclint.packets.describe import describe
 from icclint.packets.effect import Effect, families
 from icclint.packets.packet import Packet
@@ -24,8 +25,9 @@ from icclint.source import Span
 
 __all__ = [
     "BRIDGE_OPTIONS", "BUILT_IN_CHAINS", "DOCKER_CHAINS", "ENABLE_ICC", "ENGINE_CHAINS", "PREFIX",
-    "Accept", "Assumption", "Chain", "Container", "Decision", "Drop", "Effect", "Endpoint", "Evidence", "Extent",
-    "Finding", "Goto", "Host", "Judgement", "Jump", "LinkRule", "Location", "Network", "NotAssessed", "Packet",
-    "Reject", "Return", "Rule", "Ruleset", "Severity", "Share", "Span", "Sysctl", "Table", "Target", "Trace", "Verdict",
-    "as_link_rule", "describe", "families", "link_rules", "parse_bool", "rule",
+    "Accept", "Assumption", "Chain", "Container", "DeadRule", "Decision", "Drop", "Effect", "Endpoint",
+    "Evidence", "Extent", "Finding", "Goto", "Host", "Judgement", "Jump", "LinkRule", "Location", "Network",
+    "NotAssessed", "Packet", "Reject", "Return", "Rule", "Ruleset", "Severity", "Share", "Span", "Sysctl", "Table",
+    "Target", "Trace", "Verdict",
+    "as_link_rule", "assess_rules", "dead_rules", "describe", "families", "link_rules", "parse_bool", "rule",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -25,7 +26,7 @@ from icclint.lower.host import lower_host
 from icclint.packets.effect import Effect
 from icclint.packets.firewall import Firewall
 from icclint.packets.packet import ICMP, PORT_PROTOCOLS, TCP, Packet
-from icclint.packets.sets import Box, Judgement, Outcome, Share
+from icclint.packets.sets import Box, Extent, Judgement, Outcome, Share
 from icclint.packets.verdict import Assumption, Verdict
 from icclint.packets.walk import walk
 from icclint.parse.iptables import Command, parse_dump
@@ -203,15 +204,13 @@ def test_a_garbled_line_is_read_or_told_and_spoils_no_other(change: tuple[int, s
 
 @examples(300)
 @given(garbled())
-def test_a_garbled_rule_never_becomes_no_rule(change: tuple[int, str]) -> None:
-    """What was a rule is one still, or an unknown one, unless it was made a comment or lost its first word."""
+def test_a_line_that_begins_like_a_rule_is_a_rule_or_an_unknown_one(change: tuple[int, str]) -> None:
     index, line = change
-    assume(re.match(r"\s*(\[\d+:\d+\] )?-A\s", line) and re.match(r"(\[\d+:\d+\] )?-A", SAVE.splitlines()[index]))
+    assume(re.match(r"\s*(\[\d+:\d+\] )?-A\s+[^\s!-]", line))
     lines = SAVE.splitlines()
     lines[index] = line
     found = {command.span.line: command for command in commands(Document("x", "\n".join(lines).encode()))}
-    if re.match(r"\s*(\[\d+:\d+\] )?-A\s+[^\s!-]", line):
-        assert found[index + 1].kind in ("append", "unreadable")
+    assert found[index + 1].kind in ("append", "unreadable")
 
 
 # Documents of any kind.
@@ -292,19 +291,20 @@ PORT_POOL = (1, 22, 80, 443, 1023, 1024, 40000, 65535)
 
 CONDITIONS = (
     "-s 172.17.0.2/32", "! -s 172.17.0.2/32", "-s 172.17.0.0/16", "-d 172.17.0.0/30", "-d 172.18.0.2/32",
-    "! -d 172.18.0.0/16", "-i docker0", "! -i docker0", "-o docker0", "! -o docker0", "-i br-+", "-o br-other", "-i +",
-    "-i eth0", "-p tcp", "! -p tcp", "-p udp", "-p icmp", "-p tcp -m tcp --dport 80", "-p tcp -m tcp ! --dport 80:443",
-    "-p udp -m udp --sport 1024:65535", "-p tcp -m multiport --dports 22,80:443",
-    "-p tcp -m multiport --ports 80,40000", "-p tcp -m multiport ! --ports 80", "-p icmp -m icmp --icmp-type 8", "-p icmp -m icmp ! --icmp-type 8/0",
-    "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN", "-p tcp -m tcp ! --tcp-flags SYN,ACK ACK",
-    "-m conntrack --ctstate NEW", "-m conntrack ! --ctstate NEW", "-m conntrack --ctstate RELATED,ESTABLISHED",
-    "-m conntrack --ctstate INVALID", "-m conntrack --ctstate DNAT", "-m conntrack --ctstate UNTRACKED",
-    "-m mark --mark 0x1/0x3", "-m mark ! --mark 0x1", "-m addrtype --dst-type LOCAL", "-m addrtype ! --src-type LOCAL",
-    "-m addrtype --dst-type UNICAST", "-m addrtype --dst-type BROADCAST", "-m physdev --physdev-is-bridged",
-    "-m physdev ! --physdev-is-bridged", "-m physdev --physdev-in veth1", "-m physdev ! --physdev-out veth1",
-    "-m physdev --physdev-is-in", "-m iprange --src-range 172.17.0.3-172.17.0.9", "-f", "! -f",
-    "-m set --match-set web src", "-m set ! --match-set web src", "-m set --match-set web dst",
-    "-m length --length 0:100", "-m limit --limit 5/sec", "-m statistic --mode random --probability 0.5", "-m geoip --source-country CN",
+    "! -d 172.18.0.0/16", "-i docker0", "! -i docker0", "-o docker0", "! -o docker0", "-i br-+", "-o br-other",
+    "-i +", "-i eth0", "-p tcp", "! -p tcp", "-p udp", "-p icmp", "-p tcp -m tcp --dport 80",
+    "-p tcp -m tcp ! --dport 80:443", "-p udp -m udp --sport 1024:65535", "-p tcp -m multiport --dports 22,80:443",
+    "-p tcp -m multiport --ports 80,40000", "-p tcp -m multiport ! --ports 80", "-p icmp -m icmp --icmp-type 8",
+    "-p icmp -m icmp ! --icmp-type 8/0", "-p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN",
+    "-p tcp -m tcp ! --tcp-flags SYN,ACK ACK", "-m conntrack --ctstate NEW", "-m conntrack ! --ctstate NEW",
+    "-m conntrack --ctstate RELATED,ESTABLISHED", "-m conntrack --ctstate INVALID", "-m conntrack --ctstate DNAT",
+    "-m conntrack --ctstate UNTRACKED", "-m mark --mark 0x1/0x3", "-m mark ! --mark 0x1",
+    "-m addrtype --dst-type LOCAL", "-m addrtype ! --src-type LOCAL", "-m addrtype --dst-type UNICAST",
+    "-m addrtype --dst-type BROADCAST", "-m physdev --physdev-is-bridged", "-m physdev ! --physdev-is-bridged",
+    "-m physdev --physdev-in veth1", "-m physdev ! --physdev-out veth1", "-m physdev --physdev-is-in",
+    "-m iprange --src-range 172.17.0.3-172.17.0.9", "-f", "! -f", "-m set --match-set web src",
+    "-m set ! --match-set web src", "-m set --match-set web dst", "-m length --length 0:100",
+    "-m limit --limit 5/sec", "-m statistic --mode random --probability 0.5", "-m geoip --source-country CN",
 )  # fmt: skip
 USERS = ("A", "B", "C")
 """Chains of the user's; each calls only those behind it, as the kernel demands."""
@@ -506,3 +506,32 @@ def test_no_certain_share_contradicts_the_walk_of_a_packet(documents: dict[str, 
         ways = [()] if not (isinstance(switch, Assumption) and packet.bridged) else [(switch,)]
         ends = {walk(effect.firewall(4), packet, way).verdict for way in ways}
         assert certain <= ends, packet.describe()
+
+
+@pytest.mark.xfail(strict=True, reason="sets looks for a packet that nat sent elsewhere by the destination it had")
+def test_a_packet_that_nat_sent_elsewhere_meets_the_rules_about_its_new_end() -> None:
+    save = """*nat
+:PREROUTING ACCEPT [0:0]
+:INPUT ACCEPT [0:0]
+:OUTPUT ACCEPT [0:0]
+:POSTROUTING ACCEPT [0:0]
+-A PREROUTING -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.18.0.2:80
+COMMIT
+*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+-A FORWARD -d 172.18.0.2/32 -o br-other -p tcp -m tcp --dport 80 -j ACCEPT
+COMMIT
+"""
+    effect = Effect(lowered({"networks.json": NETWORKS, "iptables-save": save, "sysctl": "net.ipv4.ip_forward = 1\n"}))
+    to_host = effect.to_host(effect.host.bridges[0], 4)
+    assert [effect.trace(share).verdict for share in to_host.shares(Verdict.DROPPED)] == []
+
+
+@pytest.mark.xfail(strict=True, reason="that no table sees a frame, if bridge netfilter is off, counts as certain")
+def test_where_the_switch_is_not_known_nothing_certain_is_said_of_frames_that_are_dropped_while_it_is_on() -> None:
+    save = "-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n"
+    effect = Effect(lowered({"networks.json": NETWORKS, "iptables-S": save}))
+    within = effect.within(effect.host.bridges[0], 4)
+    assert within.extent(Verdict.DELIVERED) is Extent.UNKNOWN

@@ -79,7 +79,6 @@ def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str
 
 def _translations(family: int, chain: str) -> list[str]:
     to = [str(ip_address(address)) for station in (B, C, WORLD, HOST) for address in station.addresses[family][:2]]
-    at = [address if family == 4 else f"[{address}]" for address in to]
     if chain == "POSTROUTING":
         return ["-j MASQUERADE", *(f"-j SNAT --to-source {address}" for address in to[-2:])]
     if chain in ("PREROUTING", "OUTPUT"):

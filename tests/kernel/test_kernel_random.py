@@ -39,4 +39,5 @@ def test_random_rulesets(lab: Lab, family: int, variant: str, data: st.DataObjec
     wrong = [*differences(host, probes, outcome), *contradictions(host, probes)]
     for shown in witnesses(host, family):
         wrong += differences(host, shown, lab.send(family, shown))
-    assert not wrong, "\n".join([*wrong, rules])
+    sent = [f"{number}: {one.packet.describe()}" for number, one in enumerate(probes)]
+    assert not wrong, "\n".join([*wrong, *sent, rules])
