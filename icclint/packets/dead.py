@@ -23,8 +23,10 @@ from icclint.ir.ruleset import BUILT_IN_CHAINS, Rule, Ruleset, Table
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP
 from icclint.packets.ranges import RangeSet
 
-MOST_STEPS = 5_000_000
+MOST_STEPS = 3_000_000
 """How much work one table may take, in rules met and fields cut, before the rules that are left are not assessed."""
+STEPS_OF_A_PACKET = 10
+"""What trying one more packet counts for."""
 MOST_PIECES = 5_000
 """In how many pieces the packets of one rule may be tried."""
 MOST_NESTED = 100
@@ -466,6 +468,7 @@ class _Search:
                 pieces += 1
                 if pieces > MOST_PIECES:
                     raise _GivenUpError
+                self._count(STEPS_OF_A_PACKET)
                 packet = self.picker.packet(region)
                 stuck = self._stuck(way, packet)
                 if stuck is None:
@@ -494,8 +497,8 @@ class _Search:
                 if called is not None:
                     yield from self._ways_back(caller, called, ((caller, place), *way))
 
-    def _count(self) -> None:
-        self.steps += 1
+    def _count(self, steps: int = 1) -> None:
+        self.steps += steps
         if self.steps > MOST_STEPS:
             raise _GivenUpError
 

@@ -10,24 +10,26 @@ from pydantic import SkipValidation
 from icclint.docker.chains import iptables_knows_docker
 from icclint.ir.base import Frozen
 from icclint.ir.host import Host
-from icclint.ir.ruleset import Chain, Rule, Ruleset, Table
+from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
 from icclint.packets.routing import Routing
 from icclint.packets.verdict import Assumption, Decision
 
-HOOKS = {
-    "PREROUTING": ("raw", "mangle", "nat"),
-    "INPUT": ("mangle", "filter", "security", "nat"),
-    "FORWARD": ("mangle", "filter", "security"),
-    "OUTPUT": ("raw", "mangle", "nat", "filter", "security"),
-    "POSTROUTING": ("mangle", "nat"),
-}
-"""The tables at each hook, by priority (uapi/linux/netfilter_ipv4.h).
+HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+"""Where packets meet tables. A forwarded one meets PREROUTING, FORWARD and POSTROUTING.
 
-A forwarded packet meets PREROUTING, FORWARD and POSTROUTING. A frame that is bridged meets the same ones while
-br_netfilter calls iptables (net/bridge/br_netfilter_hooks.c).
+A frame that is bridged meets the same ones while br_netfilter calls iptables (net/bridge/br_netfilter_hooks.c).
 """
+_PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 
-FORWARDED = ("PREROUTING", "FORWARD", "POSTROUTING")
+
+def _priority(visit: Visit) -> int:
+    """When a table is asked among those of a hook (uapi/linux/netfilter_ipv4.h)."""
+    if visit.table.name == "nat":
+        return 100 if visit.hook in ("INPUT", "POSTROUTING") else -100
+    if visit.table.name == "security" and visit.ruleset.variant != "legacy":
+        # iptables-nft asks it later than the kernel's own tables do, in INPUT behind nat (iptables/nft.c, xtables_ipv4).
+        return 150
+    return _PRIORITIES[visit.table.name]
 
 
 def seen_interface(side: str, name: str | None, hook: str, bridged: bool) -> str:
@@ -105,12 +107,17 @@ def firewall(host: Host, family: int) -> Firewall:
         sees_marks=all(r.all_tables or {"raw", "mangle"} <= r.tables.keys() for r in rulesets),
         visits={
             hook: tuple(
-                Visit(ruleset=ruleset, table=ruleset.tables[table], hook=hook)
-                for table in tables
-                for ruleset in rulesets
-                if table in ruleset.tables
+                sorted(
+                    (
+                        Visit(ruleset=ruleset, table=table, hook=hook)
+                        for ruleset in rulesets
+                        for table in ruleset.tables.values()
+                        if hook in BUILT_IN_CHAINS[table.name]
+                    ),
+                    key=_priority,
+                )
             )
-            for hook, tables in HOOKS.items()
+            for hook in HOOKS
         },
         standing=tuple(_standing(host, rulesets, family)),
         bridge_netfilter=bridge_netfilter(host, family),
