@@ -31,11 +31,6 @@ class ChainDraft:
         )
         return self.policy, rules
 
-    @property
-    def place(self) -> Span:
-        """Where it is declared, or its first rule; a chain that is shown has either."""
-        return self.span or self.commands[0].span
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -56,6 +51,7 @@ class Shown:
 
     def joined(self, other: Shown) -> Shown:
         """What two dumps that do not contradict each other show together."""
+        # In the order, and at the places, of the first.
         return Shown({**self.chains, **other.chains, **self.chains}, self.complete or other.complete)
 
 
@@ -84,7 +80,16 @@ class TableDraft:
     @property
     def is_open(self) -> bool:
         """Whether it lets everything pass, as a table that nobody uses."""
-        return all(chain.policy in ("ACCEPT", None) and not chain.commands for chain in self.chains.values())
+        return all(self.chains[hook].policy == "ACCEPT" for hook in self.hooks) and not any(
+            chain.commands for chain in self.chains.values()
+        )
+
+    def place_of(self, chain: str) -> Span:
+        """Where a chain is declared, or its first rule; where the table begins if it has no such chain."""
+        found = self.chains.get(chain)
+        if found is None:
+            return self.dump.span
+        return found.span or found.commands[0].span
 
     def shown_of(self, table: str) -> Shown:
         """What it shows if it is a dump of that table.

@@ -12,7 +12,7 @@ from icclint.ir.route import Interface, Route
 from icclint.lower.network import lower_container, lower_network
 from icclint.lower.route import lower_interface, lower_route
 from icclint.lower.ruleset import lower_dumps
-from icclint.parse.gaps import undecodable
+from icclint.parse.gaps import bounded, undecodable
 from icclint.parse.inspect import read_inspected
 from icclint.parse.iproute import (
     ShownInterface,
@@ -67,8 +67,7 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
         routes=None if evidence.routes is None else tuple(evidence.routes),
         legacy_warning=rulesets.legacy_warning,
     )
-    gaps = {*evidence.gaps, *rulesets.gaps}
-    return host, tuple(sorted(gaps, key=lambda gap: (gap.span, gap.reason)))
+    return host, tuple(bounded([*evidence.gaps, *rulesets.gaps]))
 
 
 # Who asks for a few settings asks for none of kernel.*, and `sysctl -a`, which sorts by name, has shown net.bridge.*

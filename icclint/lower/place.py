@@ -37,10 +37,12 @@ class Placed:
 
 def place_all(drafts: Iterable[TableDraft]) -> tuple[list[Placed], list[TableDraft]]:
     """Each dump with its place, those that tell the most first, and the dumps whose table cannot be told."""
+    drafts = list(drafts)
+    told = [(_families(draft, drafts), draft) for draft in drafts]
     placed: list[Placed] = []
     lost: list[TableDraft] = []
-    for draft in sorted(drafts, key=_silence):
-        found = _placed(draft, placed)
+    for families, draft in sorted(told, key=lambda pair: (len(pair[0]), *_silence(pair[1]))):
+        found = _placed(draft, families, placed)
         if found is None:
             lost.append(draft)
         else:
@@ -54,22 +56,26 @@ def shows_every_table(placed: Iterable[Placed], family: int, variant: str | None
     ``iptables-save`` prints every table that exists, but ``iptables-save -t filter`` prints one, and a save of a single
     table may be either.
     """
-    saves: dict[str, list[TableDraft]] = {}
+    saves: dict[str, list[Placed]] = {}
     for known in placed:
         if known.draft.dump.saved and (known.place.family, known.place.variant) == (family, variant):
-            saves.setdefault(known.draft.dump.document, []).append(known.draft)
-    return any(len(save) > 1 and not any(d.dump.cut or d.dump.partial for d in save) for save in saves.values())
+            saves.setdefault(known.draft.dump.document, []).append(known)
+    return any(
+        len({known.place.table for known in save}) > 1
+        and not any(known.draft.dump.cut or known.draft.dump.partial for known in save)
+        for save in saves.values()
+    )
 
 
 def _silence(draft: TableDraft) -> tuple[object, ...]:
     """How much a dump leaves untold; the fuller one comes first among equals."""
     dump = draft.dump
     shows_all = any(draft.shown_of(table).complete for table in _tables(draft))
-    return not dump.saved, len(_families(draft)) > 1, _told_variant(draft) is None, not shows_all, dump.document
+    return not dump.saved, _told_variant(draft) is None, not shows_all, dump.document
 
 
-def _placed(draft: TableDraft, placed: Sequence[Placed]) -> Placed | None:
-    families, tables = _families(draft), _tables(draft)
+def _placed(draft: TableDraft, families: Sequence[int], placed: Sequence[Placed]) -> Placed | None:
+    tables = _tables(draft)
     for family, table in product(families, tables):
         for known in placed:
             if (known.place.family, known.place.table) == (family, table) and _agree(known, draft):
@@ -129,13 +135,18 @@ def _told_variant(draft: TableDraft) -> str | None:
     return draft.dump.variant or (named[0].lower() if named else None)
 
 
-def _families(draft: TableDraft) -> tuple[int, ...]:
-    """The families that a dump can be of. One with no hint is taken for what ``iptables -S`` prints."""
+def _families(draft: TableDraft, drafts: Iterable[TableDraft]) -> tuple[int, ...]:
+    """The families that a dump can be of. One with no hint is taken for what ``iptables -S`` prints.
+
+    Its own word counts first, and then that of the dumps around it: nat may have addresses where filter has none.
+    """
+    document = [other for other in drafts if other.dump.document == draft.dump.document and other.dump.family is None]
     told = (
         draft.dump.family
-        or _first_family(draft, _family_of_option)
+        or _only_family([draft], _family_of_option)
+        or _only_family(document, _family_of_option)
         or family_of_name(draft.dump.document)
-        or _first_family(draft, _family_of_protocol)
+        or _only_family(document, _family_of_protocol)
     )
     return (told,) if told else (4, 6)
 
@@ -156,9 +167,11 @@ _FAMILY_OF_WORD = {
 """The words of iptables that only one family has (extensions/libipt_*.c and libip6t_*.c)."""
 
 
-def _first_family(draft: TableDraft, family_of: Callable[[Option], int | None]) -> int | None:
-    options = (option for command in draft.dump.commands for option in command.options)
-    return next((family for option in options if (family := family_of(option))), None)
+def _only_family(drafts: Iterable[TableDraft], family_of: Callable[[Option], int | None]) -> int | None:
+    """The family that all options speak for which speak for any."""
+    options = (option for draft in drafts for command in draft.dump.commands for option in command.options)
+    found = {family for option in options if (family := family_of(option))}
+    return found.pop() if len(found) == 1 else None
 
 
 def _family_of_option(option: Option) -> int | None:

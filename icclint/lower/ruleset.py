@@ -80,17 +80,15 @@ def _rulesets(
         own = {place.table: tables[place] for place in tables if (place.family, place.variant) == (family, variant)}
         # An empty save says that there is no table where `iptables -S` shows no rule either; alone it may be the
         # trace of a command that failed.
-        unused = family in empty_saves and all(_is_open(table) for table in own.values())
+        unused = family in empty_saves and all(
+            one.draft.is_open for one in placed if (one.place.family, one.place.variant) == (family, variant)
+        )
         yield Ruleset(
             family=family,
             variant=variant,
             tables=dict(sorted(own.items())),
             all_tables=unused or shows_every_table(placed, family, variant),
         )
-
-
-def _is_open(table: Table) -> bool:
-    return all(chain.policy in ("ACCEPT", None) and not chain.rules for chain in table.chains.values())
 
 
 def _joined(group: Sequence[Placed]) -> tuple[Shown | None, list[Gap]]:
@@ -113,23 +111,20 @@ def _joined(group: Sequence[Placed]) -> tuple[Shown | None, list[Gap]]:
 
 def _contradiction(first: TableDraft, other: TableDraft, chain: str, table: str) -> Gap:
     reason = (
-        f"chain {chain} of table {table} differs from {first.dump.document}, which is analysed instead;"
+        f"chain {chain} of table {table} differs from {first.place_of(chain)}, which is analysed instead;"
         " captures of different times belong into folders of their own"
     )
-    return _left_out(other, reason, chain)
+    return Gap(other.place_of(chain), chain, reason, whole=True)
 
 
 def _of_either_family(one: TableDraft) -> Gap:
-    return _left_out(one, "nothing tells whether this is of iptables or of ip6tables, and there are two of them")
+    reason = "nothing tells whether this is of iptables or of ip6tables, and there are two of them"
+    return Gap(one.dump.span, one.dump.document, reason, whole=True)
 
 
 def _lost(one: TableDraft) -> Gap:
-    return _left_out(one, "nothing tells which table this is of; iptables-save would")
-
-
-def _left_out(one: TableDraft, reason: str, chain: str = "") -> Gap:
-    place = one.chains[chain].place if chain in one.chains else one.dump.commands[0].span
-    return Gap(place, chain or one.dump.commands[0].text, reason, whole=True)
+    reason = "nothing tells which table this is of; iptables-save would"
+    return Gap(one.dump.span, one.dump.document, reason, whole=True)
 
 
 def _targets(placed: Iterable[Placed], family: int) -> frozenset[str]:

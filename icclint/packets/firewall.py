@@ -27,7 +27,7 @@ def _priority(visit: Visit) -> int:
     if visit.table.name == "nat":
         return 100 if visit.hook in ("INPUT", "POSTROUTING") else -100
     if visit.table.name == "security" and visit.ruleset.variant != "legacy":
-        # iptables-nft asks it later than the kernel's own tables do, in INPUT behind nat (iptables/nft.c, xtables_ipv4).
+        # iptables-nft asks it later than the legacy tables do, in INPUT behind nat (iptables/nft.c, xtables_ipv4).
         return 150
     return _PRIORITIES[visit.table.name]
 
@@ -112,7 +112,7 @@ def firewall(host: Host, family: int) -> Firewall:
                         Visit(ruleset=ruleset, table=table, hook=hook)
                         for ruleset in rulesets
                         for table in ruleset.tables.values()
-                        if hook in BUILT_IN_CHAINS[table.name]
+                        if hook in BUILT_IN_CHAINS.get(table.name, ())
                     ),
                     key=_priority,
                 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from icclint.source import Document, Gap, Span
 
@@ -29,8 +31,6 @@ class Gaps:
     document: Document
     found: list[Gap] = field(default_factory=list)
     run: _Run | None = None
-    untold: list[Gap] = field(default_factory=list)
-    more: int = 0
 
     def foreign(self, number: int, reason: str) -> None:
         """A line that does not belong here. It joins the lines like it that stand directly before it."""
@@ -44,33 +44,37 @@ class Gaps:
     def understood(self) -> None:
         """A line that was understood stands here, so what is foreign after it is another run."""
         if self.run is not None:
-            self._tell(_run_gap(self.document, self.run))
+            self.found.append(_run_gap(self.document, self.run))
             self.run = None
-
-    def add(self, gap: Gap) -> None:
-        """A gap of its own."""
-        self.understood()
-        self._tell(gap)
 
     def line(self, number: int, reason: str) -> None:
         """A line that is a gap of its own."""
-        self.add(line_gap(self.document, number, reason))
+        self.understood()
+        self.found.append(line_gap(self.document, number, reason))
 
     def all(self) -> tuple[Gap, ...]:
-        """Every gap, in order; where there are too many, the last one stands for the rest."""
+        """Every gap, in order."""
         self.understood()
-        if not self.more:
-            return tuple(self.found)
-        first, last = self.untold[0], self.untold[-1]
-        span = Span(first.span.document, first.span.line, first.span.column, last.span.end_line, last.span.end_column)
-        return (*self.found, Gap(span, first.text, f"{self.more} more places that were not understood, from here on"))
+        return tuple(self.found)
 
-    def _tell(self, gap: Gap) -> None:
-        if len(self.found) < MOST_GAPS:
-            self.found.append(gap)
-            return
-        self.untold[1:] = [gap]
-        self.more += 1
+
+def bounded(gaps: Iterable[Gap]) -> Iterator[Gap]:
+    """Gaps in order, each once; where a document has too many, one more stands for the rest."""
+    in_order = sorted(set(gaps), key=lambda gap: (gap.span, gap.reason))
+    for document, group in groupby(in_order, key=lambda gap: gap.span.document):
+        told = 0
+        untold = []
+        for gap in group:
+            # What makes a document useless is told in any case.
+            if told == MOST_GAPS and not gap.whole:
+                untold.append(gap)
+                continue
+            told += not gap.whole
+            yield gap
+        if untold:
+            first, last = untold[0].span, untold[-1].span
+            place = Span(document, first.line, first.column, last.end_line, last.end_column)
+            yield Gap(place, untold[0].text, f"{len(untold)} more places that were not understood, from here on")
 
 
 def line_gap(document: Document, number: int, reason: str) -> Gap:

@@ -66,7 +66,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class TableDump:
-    """The commands of one table, in order.
+    """The commands of one table, in order; ``span`` is the line that it begins with.
 
     ``table`` is None in the output of ``iptables -S``, which does not name it. ``family`` is 4, 6, or None;
     ``variant`` is ``nft``, ``legacy`` or None where the text does not tell. ``saved`` marks the output of
@@ -75,6 +75,7 @@ class TableDump:
     """
 
     document: str
+    span: Span
     table: str | None
     family: int | None
     variant: str | None
@@ -160,6 +161,7 @@ class _Reader:
         self.family: int | None = None
         self.variant: str | None = None
         self.table: str | None = None
+        self.header: Span | None = None
         self.commands: list[Command] = []
 
     def read(self) -> Dump:
@@ -230,7 +232,7 @@ class _Reader:
             raise _RefusedError(f"at column {column}") from None
 
     def _open(self, number: int, table: str) -> None:
-        self.table = table
+        self.table, self.header = table, self.document.text_span(number)
         if table not in TABLES:
             self.partial = True
             self.gaps.line(number, f"iptables has no table {table}")
@@ -263,6 +265,7 @@ class _Reader:
         self.tables.append(
             TableDump(
                 self.document.name,
+                self.header or self.commands[0].span,
                 self.table,
                 self.family,
                 self.variant,
@@ -271,7 +274,7 @@ class _Reader:
                 cut=cut,
             )
         )
-        self.table, self.commands = None, []
+        self.table, self.header, self.commands = None, None, []
 
 
 class _RefusedError(Exception):

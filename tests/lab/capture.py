@@ -61,20 +61,24 @@ def capture(lab: Lab, scenario: Scenario, folder: Path) -> truth.Truth:
     networks, containers = lab.containers.inspect_networks(), lab.containers.inspect_all()
     save(lab, networks, containers, unfinished)
     measured = truth.Truth.model_validate(
-        {
-            "engine": lab.engine.name,
-            "backend": lab.backend,
-            "scenario": scenario.name,
-            "note": scenario.note,
-            "daemon_flags": list(lab.engine.flags),
-            "steps": list(lab.host.steps),
-            **measure(lab, networks, containers, scenario.coverage),
-        }
+        {**_story(lab, scenario), **measure(lab, networks, containers, scenario.coverage)}
     )
     (unfinished / TRUTH).write_text(truth.text(measured))
     shutil.rmtree(folder, ignore_errors=True)
     unfinished.rename(folder)
     return measured
+
+
+def _story(lab: Lab, scenario: Scenario) -> dict[str, Any]:
+    """The members of `Truth` that say what was done."""
+    return {
+        "engine": lab.engine.name,
+        "backend": lab.backend,
+        "scenario": scenario.name,
+        "note": scenario.note,
+        "daemon_flags": list(lab.engine.flags),
+        "steps": list(lab.host.steps),
+    }
 
 
 def _settle(host: Host) -> None:
@@ -115,7 +119,7 @@ def _save_other_variants(lab: Lab, folder: Path) -> None:
 
 
 def _lines(values: list[dict[str, Any]]) -> str:
-    """A line each: Docker's own layout makes them eight times as long."""
+    """A line each, which keeps stored captures small and comparable."""
     return "[" + ",\n".join(json.dumps(value, separators=(",", ":")) for value in values) + "]\n"
 
 

@@ -20,11 +20,11 @@ class Containers:
 
     def run(self, name: str, *options: str) -> None:
         """Starts a container that sleeps."""
-        self.start(name, "--hostname", name, *options)
+        self.host.do("docker", "run", "-d", "--name", name, "--hostname", name, *options, *_SLEEP)
 
-    def start(self, name: str, *options: str) -> None:
-        """Starts a container that sleeps and has no host name of its own, as some network modes demand."""
-        self.host.do("docker", "run", "-d", "--name", name, *options, *_SLEEP)
+    def run_in(self, mode: str, name: str) -> None:
+        """Starts a container that sleeps in the network of another, or of the host, which forbids it a host name."""
+        self.host.do("docker", "run", "-d", "--name", name, "--network", mode, *_SLEEP)
 
     def create_network(self, name: str, *options: str) -> None:
         """Creates a network, a bridge unless the options say otherwise."""

@@ -10,7 +10,7 @@ from tests.lab.probes import Flight, Probe
 _FIRST, _LAST = 20000, 32767
 _PAYLOAD = re.compile(rb"icclint:(\d+) ")
 
-Tuple4 = tuple[str | None, int | None, str | None, int | None]
+Ports = tuple[str | None, int | None, str | None, int | None]
 """Source address and port, destination address and port."""
 
 
@@ -20,7 +20,7 @@ class Flights:
     def __init__(self) -> None:
         self._next = _FIRST
         self._by_ident: dict[int, Flight] = {}
-        self._by_ports: dict[Tuple4, Flight] = {}
+        self._by_ports: dict[Ports, Flight] = {}
 
     def launch(self, probe: Probe) -> Flight:
         """A new flight. Numbers come round late, so that no flow repeats one that conntrack still knows."""
@@ -31,20 +31,24 @@ class Flights:
 
     def know_ports(self, flight: Flight) -> None:
         """Knows a flight by its ports too, whose source port is not its number."""
-        probe = flight.probe
-        self._by_ports[flight.source_address, probe.source_port, probe.way.address, probe.port] = flight
+        self._by_ports[_ports(flight)] = flight
 
     def land(self, flight: Flight) -> None:
         """Whatever is heard of it from now on comes too late."""
         del self._by_ident[flight.ident]
-        self._by_ports = {ports: other for ports, other in self._by_ports.items() if other is not flight}
+        self._by_ports.pop(_ports(flight), None)
 
     def carrying(self, payload: bytes) -> Flight | None:
         """The flight of a payload."""
         found = _PAYLOAD.match(payload)
         return self._by_ident.get(int(found[1])) if found else None
 
-    def opening(self, ports: Tuple4) -> Flight | None:
+    def opening(self, ports: Ports) -> Flight | None:
         """The flight of a TCP packet, which carries nothing yet."""
         flight = self._by_ident.get(ports[1] or 0) or self._by_ports.get(ports)
         return flight if flight and flight.probe.protocol == "tcp" else None
+
+
+def _ports(flight: Flight) -> Ports:
+    probe = flight.probe
+    return flight.source_address, probe.source_port, probe.way.address, probe.port

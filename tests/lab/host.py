@@ -50,12 +50,11 @@ class Host:
 
     def attempt(self, *command: str) -> bool:
         """One step that an engine may refuse; then the step says why, and False is returned."""
-        try:
-            self.do(*command)
-        except CommandError as error:
-            self.steps[-1] += f"   # refused: {error}"
-            return False
-        return True
+        self.steps.append(shlex.join(command))
+        done = self.execute(*command)
+        if done.returncode != 0:
+            self.steps[-1] += f"   # refused: {done.stderr.strip()}"
+        return done.returncode == 0
 
     def sysctl(self, name: str, value: int) -> None:
         """Sets a kernel setting by its dotted name."""

@@ -62,17 +62,19 @@ class Plan:
             yield from _to(Way(source, target, "bridge", address, network, shared=True), ports)
         for address in end.unclaimed:
             yield from _to(Way(source, target, "unclaimed-address", address, network, shared=True), ports)
-        if self.coverage is Coverage.SPARSE:
-            return
-        if end.ipv4:
-            way = Way(source, target, "bridge", end.ipv4, network, shared=True)
-            yield Probe(way, "tcp", NOT_EXPOSED, source_port=EXPOSED)
+        if self.coverage is Coverage.FULL:
+            if end.ipv4:
+                way = Way(source, target, "bridge", end.ipv4, network, shared=True)
+                yield Probe(way, "tcp", NOT_EXPOSED, source_port=EXPOSED)
+            yield from self._on_the_link(source, target, network, own, end)
+
+    def _on_the_link(self, source: str, target: str, network: str, own: Attachment, end: Attachment) -> Iterator[Probe]:
+        """What is good on one network only: link-local addresses, and frames without IP."""
         if end.mac is None:
             return
-        # What is good on a network only: link-local addresses, and frames without IP.
         if end.ipv6 and end.link_local:
             way = Way(source, target, "link-local", end.link_local, network, shared=True, interface=own.interface)
-            yield from _to(way, ports)
+            yield from _to(way, self._ports(CONTAINER_SERVICES))
         way = Way(source, target, "layer2", None, network, shared=True, mac=end.mac, interface=own.interface)
         yield from _to(way, (LAYER2,))
 

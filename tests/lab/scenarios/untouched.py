@@ -271,8 +271,8 @@ def iptables_false(lab: Lab) -> None:
 def network_modes(lab: Lab) -> None:
     lab.engine.start("--icc=false")
     lab.containers.run("web1", "--expose", "80")
-    lab.containers.start("side", "--network", "container:web1")
-    lab.containers.start("onhost", "--network", "host")
+    lab.containers.run_in("container:web1", "side")
+    lab.containers.run_in("host", "onhost")
     lab.containers.run("alone", "--network", "none")
     lab.containers.run("web2")
     lab.host.do("docker", "run", "--name", "gone", IMAGE, "/bin/busybox", "true")
