@@ -470,7 +470,7 @@ def is_unseen(share: Share) -> bool:
     return share.decision.by == "setting" and share.decision.text.startswith("not so: net.bridge")
 
 
-@examples(250)
+@examples(150)
 @given(captures())
 def test_a_witness_walks_to_the_verdict_of_its_share(documents: dict[str, str]) -> None:
     effect = Effect(lowered(documents))
@@ -483,7 +483,7 @@ def test_a_witness_walks_to_the_verdict_of_its_share(documents: dict[str, str]) 
                 assert effect.trace(share).verdict is verdict, share.witness.describe()
 
 
-@examples(250)
+@examples(150)
 @given(captures(), st.integers(0, 2**32))
 def test_a_packet_walks_to_the_one_verdict_that_its_class_has_for_it(documents: dict[str, str], seed: int) -> None:
     effect, chance = Effect(lowered(documents)), random.Random(seed)
@@ -497,7 +497,7 @@ def test_a_packet_walks_to_the_one_verdict_that_its_class_has_for_it(documents: 
             assert expected == {taken(effect.firewall(4), packet, list(given.values()))}, packet.describe()
 
 
-@examples(250)
+@examples(150)
 @given(captures(), st.integers(0, 2**32))
 def test_no_certain_share_contradicts_the_walk_of_a_packet(documents: dict[str, str], seed: int) -> None:
     effect, chance = Effect(lowered(documents)), random.Random(seed)

@@ -28,6 +28,7 @@ FOUND_ON_UNTAMPERED_HOSTS = {
 FOUND_ON_SOME_ENGINES = {
     # ufw accepts echo requests ahead of the DROP that engines before 28 append to FORWARD.
     "20.10.24/16a-ufw-before-docker": {"icc-off-but-forwarded"},
+    "26.1.5/16a-ufw-before-docker": {"icc-off-but-forwarded"},
     # Routed mode came with 27; its rule for ICMP comes ahead of the DROP and asks for no way in.
     "28.5.2/17a-gateway-modes": {"icc-off-but-forwarded"},
     "29.7.2/17a-gateway-modes": {"icc-off-but-forwarded"},

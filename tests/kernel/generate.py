@@ -67,7 +67,7 @@ def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str
     if table == "raw":
         targets += ["-j NOTRACK", "-j CT --notrack"]
     if table == "nat":
-        targets += _translations(family, chain)
+        targets += _translations(family, chain, named="-p " in matches)
     if table == "filter" and rejects and asked:
         targets += ["-j REJECT"] * 2
         if "-p tcp" in matches and "! -p tcp" not in matches:
@@ -77,14 +77,16 @@ def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str
     return f"{matches} {draw(st.sampled_from(targets))}"
 
 
-def _translations(family: int, chain: str) -> list[str]:
-    to = [str(ip_address(address)) for station in (B, C, WORLD, HOST) for address in station.addresses[family][:2]]
+def _translations(family: int, chain: str, named: bool) -> list[str]:
+    """New ends, of those protocols only that the host answers with silence where it is one of them."""
+    own, *others = (str(ip_address(station.addresses[family][0])) for station in (HOST, B, C, WORLD))
     if chain == "POSTROUTING":
-        return ["-j MASQUERADE", *(f"-j SNAT --to-source {address}" for address in to[-2:])]
-    if chain in ("PREROUTING", "OUTPUT"):
-        # Only protocols with ports can get another port.
-        return ["-p udp -j REDIRECT --to-ports 8080", *(f"-j DNAT --to-destination {address}" for address in to)]
-    return []
+        return ["-j MASQUERADE", f"-j SNAT --to-source {own}"]
+    if chain not in ("PREROUTING", "OUTPUT"):
+        return []
+    served = f"{own}:80" if family == 4 else f"[{own}]:80"
+    to_host = [] if named else ["-p udp -j REDIRECT --to-ports 8080", f"-p udp -j DNAT --to-destination {served}"]
+    return to_host + [f"-j DNAT --to-destination {address}" for address in others]
 
 
 @st.composite
@@ -160,9 +162,13 @@ _KINDS = {
 
 def volleys(family: int, rules: str) -> SearchStrategy[list[Probe]]:
     """Packets that do well to meet some rules."""
-    # Whether the world's cable ends in a bridge too is more than a dump can tell, and what the host sends has no port.
-    ports = "physdev" in rules
-    routes = [route for route in (*ROUTES, *HOST_ROUTES) if route.source.bridged or not ports]
+    routes = [*ROUTES, *HOST_ROUTES]
+    if "physdev" in rules:
+        # Whether the world's cable ends in a bridge too is more than a dump can tell.
+        routes = [route for route in routes if route.source.bridged]
+    if "REJECT" in rules:
+        # What the host tells itself would be counted everywhere.
+        routes = [route for route in routes if route.source is not HOST]
     return st.lists(_probe(family, routes), min_size=MOST, max_size=MOST)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from hypothesis import HealthCheck, Verbosity, given, settings
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import strategies as st
 
 from tests.kernel.compare import contradictions, differences, witnesses
@@ -28,6 +28,8 @@ WANTED = int(os.environ.get("ICCLINT_KERNEL_EXAMPLES", "0"))
     deadline=None,
     database=None,
     verbosity=Verbosity.quiet,
+    # To shrink a failure asks the kernel hundreds of times more; the ruleset that is printed is small enough to read.
+    phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(data=st.data())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import click
 from tests.lab.capture import place
 from tests.lab.lab import BACKENDS
 from tests.lab.play import NOT_ON_THIS_ENGINE
-from tests.lab.roots import ROOTS, engines
+from tests.lab.roots import ROOTS, SCRATCH, WORK, engines
 from tests.lab.scenario import Scenario
 from tests.lab.scenarios import ALL
 
@@ -58,8 +59,12 @@ class Job:
 
 
 def _run(command: list[str]) -> tuple[int, str]:
+    # It starts in another folder.
+    environment = {**os.environ, SCRATCH: str(WORK)}
     try:
-        done = subprocess.run(command, cwd=CHECKOUT, text=True, capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            command, cwd=CHECKOUT, env=environment, text=True, capture_output=True, timeout=_SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
         return 1, f"not done after {_SECONDS} seconds"
     return done.returncode, done.stdout + done.stderr

@@ -18,8 +18,8 @@ IMAGE = "lab"
 
 _SOCKET = "run/docker.sock"
 _LEFT_BEHIND = ("run/docker.pid", _SOCKET, "run/docker/containerd/containerd.pid")
-_OWN_PROGRAMS = ("containerd", "containerd-shim", "docker-proxy", "busybox")
-"""What an engine starts, by the names of the processes, or how they begin."""
+_OWN_PROGRAMS = ("containerd", "docker-proxy", "busybox")
+"""What an engine starts, containerd's shims included, by how the names of the processes begin."""
 _SECONDS_TO_START, _SECONDS_TO_STOP = 40, 30
 
 
@@ -65,7 +65,8 @@ class Engine:
             if (self._host.root / _SOCKET).exists() and self._host.execute("docker", "version").returncode == 0:
                 return
             time.sleep(0.1)
-        raise EngineError(self._log.read_text(errors="replace").splitlines()[-1])
+        said = self._log.read_text(errors="replace").splitlines()
+        raise EngineError(said[-1] if said else "it does not come up, and says nothing")
 
     def _import_image(self) -> None:
         tree = self._host.root / "tmp/image"

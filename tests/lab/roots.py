@@ -7,8 +7,10 @@ import re
 import tempfile
 from pathlib import Path
 
-WORK = Path(os.environ.get("ICCLINT_LAB") or Path(tempfile.gettempdir(), "icclint-lab"))
-"""The lab's scratch folder."""
+SCRATCH = "ICCLINT_LAB"
+"""The environment variable that names the lab's scratch folder."""
+WORK = Path(os.environ.get(SCRATCH) or Path(tempfile.gettempdir(), "icclint-lab")).absolute()
+"""The scratch folder."""
 ROOTS = WORK / "engines"
 """Root file systems, each in a folder named after its engine's version."""
 
