@@ -520,7 +520,6 @@ def test_no_certain_share_contradicts_the_walk_of_a_packet(documents: dict[str, 
         assert certain <= ends, packet.describe()
 
 
-@pytest.mark.xfail(strict=True, reason="sets looks for a packet that nat sent elsewhere by the destination it had")
 def test_a_packet_that_nat_sent_elsewhere_meets_the_rules_about_its_new_end() -> None:
     save = """*nat
 :PREROUTING ACCEPT [0:0]
@@ -541,7 +540,6 @@ COMMIT
     assert [effect.trace(share).verdict for share in to_host.shares(Verdict.DROPPED)] == []
 
 
-@pytest.mark.xfail(strict=True, reason="that no table sees a frame, if bridge netfilter is off, counts as certain")
 def test_where_the_switch_is_not_known_nothing_certain_is_said_of_frames_that_are_dropped_while_it_is_on() -> None:
     save = "-P INPUT ACCEPT\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n"
     effect = Effect(lowered({"networks.json": NETWORKS, "iptables-S": save}))

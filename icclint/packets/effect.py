@@ -149,9 +149,10 @@ class Effect:
         """The way of one packet; a bridged frame meets the tables unless the capture says otherwise."""
         rules = self.firewall(packet.family)
         switch = rules.bridge_netfilter
-        seen = (switch,) if isinstance(switch, Assumption) and packet.bridged else ()
-        standing = {assumption.key for assumption in (*rules.standing, *seen)}
-        return walk(rules, packet, seen + tuple(a for a in assumptions if a.key not in standing))
+        given = tuple(a for a in assumptions if a not in rules.standing)
+        known = {assumption.key for assumption in given}
+        seen = (switch,) if isinstance(switch, Assumption) and packet.bridged and switch.key not in known else ()
+        return walk(rules, packet, seen + given)
 
     def _firewall(self, family: int) -> Firewall:
         return firewall(self.host, family)

@@ -42,6 +42,14 @@ def seen_interface(side: str, name: str | None, hook: str, bridged: bool) -> str
     return "" if untold else name or ""
 
 
+def asks_of_the_past(states: frozenset[str], state: str) -> bool:
+    """Whether ``--ctstate`` asks if a connection was translated that is older than the packet, so that no rule tells.
+
+    SNAT and DNAT are marks of the connection, which each of its packets bears (net/netfilter/xt_conntrack.c).
+    """
+    return state in ("ESTABLISHED", "RELATED") and not states.isdisjoint(("SNAT", "DNAT"))
+
+
 _BRIDGE_SWITCH = {4: "net.bridge.bridge-nf-call-iptables", 6: "net.bridge.bridge-nf-call-ip6tables"}
 _TOOL = {4: "iptables", 6: "ip6tables"}
 _NATIVE_FAMILIES = {4: ("ip", "inet", "netdev"), 6: ("ip6", "inet", "netdev")}

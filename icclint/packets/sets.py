@@ -19,6 +19,7 @@ from icclint.packets.firewall import (
     Visit,
     absent_chain,
     absent_policy,
+    asks_of_the_past,
     not_captured,
     seen_interface,
 )
@@ -242,11 +243,11 @@ class Judgement:
 def _needed(outcome: Outcome) -> tuple[Assumption, ...]:
     """The assumptions that an outcome hangs on.
 
-    A frame that no table sees is delivered, so a delivery does not hang on whether the tables see it.
+    A frame that no table sees is delivered, so a delivery by the tables does not hang on whether they see it.
     """
     if outcome.verdict is not Verdict.DELIVERED:
         return outcome.assumptions
-    return tuple(assumption for assumption in outcome.assumptions if not assumption.bridge_netfilter)
+    return tuple(a for a in outcome.assumptions if not (a.bridge_netfilter and a.holds))
 
 
 def _pick(packets: PacketClass, box: Box) -> Packet | None:
@@ -350,6 +351,8 @@ class _Waiting:
     def _place(self, state: _State) -> list[_State]:
         for side in ("source", "destination"):
             ranges = getattr(state.box, side).ranges
+            if side == "destination" and state.end is not None:
+                ranges = ((state.end.address, state.end.address),)
             if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
                 return self.about.setdefault((side, ranges[0][0]), [])
         return self.wide
@@ -654,7 +657,10 @@ class _Run:
                 found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
                 return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
             case ir.StateMatch(states=states):
-                return _constant((state.state in states or (state.translated and "DNAT" in states)) is wanted)
+                if state.state in states or (state.translated and "DNAT" in states):
+                    return _constant(wanted)
+                past = asks_of_the_past(states, state.state)
+                return (_Part(unknown=match, holds=wanted),) if past else _constant(not wanted)
             case ir.MarkMatch(value=value, mask=mask):
                 if state.mark is None:
                     return (_Part(unknown=match, holds=wanted),)

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Chain, Rule
-from icclint.packets.firewall import Firewall, Visit, absent_chain, absent_policy, not_captured, seen_interface
+from icclint.packets.firewall import (
+    Firewall,
+    Visit,
+    absent_chain,
+    absent_policy,
+    asks_of_the_past,
+    not_captured,
+    seen_interface,
+)
 from icclint.packets.nat import new_ends
 from icclint.packets.packet import PORT_PROTOCOLS, TCP, Packet, address_text
 from icclint.packets.routing import LOOPBACK, Way
@@ -372,7 +380,9 @@ class _Walk:
             case ir.TcpFlagsMatch(mask=mask, flags=flags):
                 return packet.protocol == TCP and (packet.tcp_flags or 0) & mask == flags
             case ir.StateMatch(states=states):
-                return self.state in states or not states.isdisjoint(self.translated)
+                if self.state in states or not states.isdisjoint(self.translated):
+                    return True
+                return self._known(match) if asks_of_the_past(states, self.state) else False
             case ir.MarkMatch(value=value, mask=mask):
                 return None if self.mark is None else self.mark & mask == value
             case ir.AddressTypeMatch(side=side, types=types):

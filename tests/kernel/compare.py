@@ -57,18 +57,14 @@ def _as_said(sent: Probe, trace: Trace, arrivals: Sequence[Arrival]) -> bool:
         return not arrivals
     if len(arrivals) != 1:
         return False
-    seen = arrivals[0]
+    seen, family = arrivals[0], sent.packet.family
+    if (end.interface, end.address, end.port) != (seen.station.interface, seen.destination, seen.destination_port):
+        return False
+    if end.source not in (None, seen.source):
+        return False
     # A bridge goes by the frame's address, the router by the packet's.
     bridged = sent.route.bridged and end.address == sent.packet.destination
-    right = (
-        seen.station is sent.route.destination if bridged else end.address in seen.station.addresses[sent.packet.family]
-    )
-    known = (seen.source if end.source is None else end.source, end.address, end.port)
-    return (
-        right
-        and seen.station.interface == end.interface
-        and known == (seen.source, seen.destination, seen.destination_port)
-    )
+    return seen.station is sent.route.destination if bridged else end.address in seen.station.addresses[family]
 
 
 def _has_answer(sent: Probe) -> bool:
@@ -111,11 +107,10 @@ def _wrong_ticks(host: Host, probes: Sequence[Probe], traces: Sequence[Trace], o
 
 
 def _counting_lines(host: Host, outcome: Outcome) -> Iterator[tuple[Place, str]]:
-    """The rules and policies that forwarded packets can meet."""
+    """All rules and policies, less those that count the host's own answers too."""
     for ruleset in host.rulesets:
         for table in ruleset.tables.values():
             for chain in table.chains.values():
-                # The host's own answers leave by these chains.
                 if chain.name in ("OUTPUT", "POSTROUTING") and outcome.answered:
                     continue
                 spans = [(rule.span, rule.text) for rule in chain.rules]
@@ -146,7 +141,9 @@ def contradictions(host: Host, probes: Sequence[Probe]) -> Iterator[str]:
         for packet in sent:
             possible = {outcome.verdict for outcome in found.outcomes if holds(outcome.box, packet)}
             walked = walk(tables, packet).verdict
-            if walked not in possible and Verdict.UNKNOWN not in possible:
+            # What hangs on something unknown is in a box of each end.
+            undecided = Verdict.UNKNOWN in possible or (walked is Verdict.UNKNOWN and len(possible) > 1)
+            if walked not in possible and not undecided:
                 said = ", ".join(verdict.value for verdict in possible) or "no box"
                 yield f"{packet.describe()} is in {said}, but walks to {walked.value}"
 

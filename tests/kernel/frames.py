@@ -17,7 +17,7 @@ MOST = 16
 LEAST = 128
 
 _ETHERTYPES = {4: 0x0800, 6: 0x86DD}
-_DCCP, _SCTP, _UDPLITE = 33, 132, 136
+_UDPLITE = 136
 _RST = 4
 
 
@@ -120,8 +120,8 @@ def _transport(packet: Packet, number: int, embedded: bytes) -> bytes:
         return pack("!BBHHH", *packet.icmp, 0, 1, number) + embedded
     match packet.protocol:
         case 6:
-            mark = (number + 1) << 24
-            return pack("!HHIIBBHHH", *ports, mark, mark, 5 << 4, packet.tcp_flags or 0, 1024, 0, 0)
+            sequence = (number + 1) << 24
+            return pack("!HHIIBBHHH", *ports, sequence, sequence, 5 << 4, packet.tcp_flags or 0, 1024, 0, 0)
         case 17 | 136:
             return pack("!HHHH", *ports, room, 0)
         case 132:

@@ -30,13 +30,9 @@ ICMP_TYPES = {4: ("8", "0", "8/0", "3/3", "any"), 6: ("128", "129", "128/0", "1/
 ICMP_KINDS = {4: ((8, 0), (8, 1), (0, 0), (3, 3), (13, 0)), 6: ((128, 0), (128, 1), (129, 0), (1, 4), (135, 0))}
 
 
-def rulesets(family: int) -> SearchStrategy[str]:
-    """Rules in all tables."""
-    return _ruleset(family)
-
-
 @st.composite
-def _ruleset(draw: DrawFn, family: int) -> str:
+def rulesets(draw: DrawFn, family: int) -> str:
+    """Rules in all tables."""
     # The host's answers to what it rejects pass OUTPUT and POSTROUTING, where they may be dropped, and are counted.
     rejects = draw(st.booleans())
     # To `judge`, which asks for no ports of bridges, each rule about them forks every packet.
@@ -122,7 +118,7 @@ def _protocols(family: int, chain: str) -> SearchStrategy[str]:
     for name in ("tcp", "udp", "udplite"):
         choices += [f"-p {name} -m multiport [!] --{side}ports {p}" for side in ("s", "d", "") for p in PORT_LISTS]
     choices += [f"-p tcp [!] --tcp-flags {flags}" for flags in FLAGS] + ["-p tcp [!] --syn"]
-    # No version of ip6tables before 1.8.10 knows the type `any`, and none can negate it.
+    # Any type at all cannot be negated.
     choices += [f"-p {icmp} {'' if t == 'any' else '[!] '}{icmp_type} {t}" for t in ICMP_TYPES[family]]
     return _pattern(choices)
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 from pathlib import Path
-from struct import pack
+from struct import pack, unpack_from
 from typing import Any
 
 from icclint.ir.host import Host
@@ -47,6 +47,8 @@ HOOKS = {
 _TOOL = {4: "iptables", 6: "ip6tables"}
 _BRIDGE_SWITCHES = ("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
 _CAPTURED = (*_BRIDGE_SWITCHES, "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/conf/all/rp_filter")
+_MODULES = {"br_netfilter": "/proc/sys/net/bridge", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
+"""What may have to be loaded, and the settings that it brings."""
 _CLONE_NEWNET = 0x40000000
 _MTU = 65535
 
@@ -63,10 +65,15 @@ def unusable() -> str | None:
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"
-    if not Path("/proc/sys/net/bridge").exists():
-        subprocess.run(["modprobe", "br_netfilter"], check=False, capture_output=True)
-    if not Path("/proc/sys/net/bridge").exists():
-        return "the kernel has no br_netfilter"
+    for module, settings in _MODULES.items():
+        if not Path(settings).exists() and shutil.which("modprobe"):
+            subprocess.run(["modprobe", module], check=False, capture_output=True)
+        if not Path(settings).exists():
+            return f"the kernel has no {module}"
+    try:
+        Namespace().close()
+    except OSError as error:
+        return f"no network namespace can be made: {error}"
     return None
 
 
@@ -319,8 +326,10 @@ class Lab:
                 self._forget_flows()
             for part in fragments(frames[number]) if probe.fragmented else (frames[number],):
                 self._send(probe, part)
-        # Reading the counters takes longer than any packet.
         after = self._counters(family)
+        # On a busy machine packets may still be on their way, but none stands still for as long as a dump takes.
+        while (later := self._counters(family)) != after:
+            after = later
         seen = self._receive()
         return Outcome(
             arrived=_arrivals(probes, frames, seen),
@@ -339,7 +348,8 @@ class Lab:
     def _forget_flows(self) -> None:
         """Empties the table of connections (libnetfilter_conntrack's flush: a delete without a tuple)."""
         self._conntrack.send(pack("=IHHIIBBH", 20, _DELETE_FLOWS, _REQUEST_ACKNOWLEDGED, 1, 0, 0, 0, 0))
-        self._conntrack.recv(4096)
+        (error,) = unpack_from("=i", self._conntrack.recv(4096), 16)
+        assert error == 0, os.strerror(-error)
 
     def _furnish(self) -> None:
         _settings(

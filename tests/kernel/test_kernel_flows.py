@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from icclint.packets.packet import SYN, TCP, UDP
+from icclint.packets.verdict import Verdict
 from tests.kernel.compare import contradictions, differences, rules, walks, wrong_ends
 from tests.kernel.frames import datagram, numbers
-from tests.kernel.lab import FAMILIES, MOST, ROUTES, VARIANTS, A, B, C, Lab, Probe, Route, probe
+from tests.kernel.lab import FAMILIES, HOST, MOST, ROUTES, VARIANTS, A, B, C, Lab, Probe, Route, probe
 from tests.kernel.vocabulary import ECHO, ICMPS, words
 
 pytestmark = pytest.mark.kernel
@@ -156,3 +157,23 @@ def test_no_table_sees_a_fragment(lab: Lab, route: Route, variant: str) -> None:
     for rule in (rule for rule in rules(host) if rule.chain != "INPUT"):
         expected = set() if rule.text.endswith(" -f") and "!" not in rule.text else {0}
         assert numbers(*outcome.counted[rule.span.document, rule.span.line]) == expected, rule.text
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_what_a_connection_went_through_is_not_told_by_a_later_packet(lab: Lab, variant: str, family: int) -> None:
+    rules = """
+        *nat
+        -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination {c_at}:8080
+        *filter
+        :FORWARD DROP
+        -A FORWARD -m conntrack --ctstate DNAT -j ACCEPT
+    """
+    host = lab.load(family, variant, rules.format_map(words(family)))
+    first = probe(Route(A, HOST), family, TCP, source_port=1000, destination_port=80, tcp_flags=SYN)
+    ports = {"source_port": 8080, "destination_port": 1000}
+    answer = probe(Route(C, A), family, TCP, **ports, tcp_flags=SYN | ACK, state="ESTABLISHED")
+    outcome = lab.send(family, [first, answer], one_flow=True)
+    assert set(outcome.arrived) == {0, 1}
+    assert [trace.verdict for trace in walks(host, [first, answer])] == [Verdict.DELIVERED, Verdict.UNKNOWN]
+    assert not [*contradictions(host, [first, answer])]
