@@ -13,7 +13,6 @@ from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
