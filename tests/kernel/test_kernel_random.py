@@ -24,7 +24,7 @@ WANTED = int(os.environ.get("ICCLINT_KERNEL_EXAMPLES", "0"))
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(
-    max_examples=WANTED or 40,
+    max_examples=WANTED or 15,
     derandomize=not WANTED,
     deadline=None,
     database=None,
