@@ -421,21 +421,36 @@ class _Run:
         return self._deliver(self._pass("POSTROUTING", self._pass("FORWARD", [state])))
 
     def _routed(self, states: Iterable[_State]) -> list[_State]:
-        """States whose destination table nat has changed are routed anew; the class knows the way of all others."""
-        return [routed for state in states if (routed := self._route(state)) is not None]
+        """States whose destination table nat has changed are routed anew; the class knows the way of all others.
 
-    def _route(self, state: _State) -> _State | None:
-        if state.end is None:
-            return state
-        way = self.firewall.routing.decide(state.end.address)
+        A frame to which nat gave the destination that it had stays on its bridge (net/bridge/br_netfilter_hooks.c,
+        br_nf_ipv4_daddr_was_changed).
+        """
+        routed: list[_State] = []
+        for state in states:
+            if state.end is None:
+                routed.append(state)
+                continue
+            same = {"destination": RangeSet.single(state.end.address)}
+            kept = state.box & same
+            routed += [replace(state, box=kept)] if kept is not None else []
+            routed += self._route(state.end, [replace(state, box=box) for box in state.box.without(same)])
+        return routed
+
+    def _route(self, end: End, states: list[_State]) -> list[_State]:
+        way = self.firewall.routing.decide(end.address)
         if way.assumption is not None:
-            state = replace(state, assumed=(*state.assumed, way.assumption))
+            states = [replace(state, assumed=(*state.assumed, way.assumption)) for state in states]
         if way.kind == "none":
-            self._end(state, Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
-            return None
+            return self._stop(states, Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
         here = self.packets.in_interface
-        bridged = way.interface == here and (state.bridged or self.firewall.hands_back(here))
-        return replace(state, out_interface=way.interface, bridged=bridged)
+        stays = way.interface == here
+        return [
+            replace(
+                state, out_interface=way.interface, bridged=stays and (state.bridged or self.firewall.hands_back(here))
+            )
+            for state in states
+        ]
 
     def _deliver(self, states: Iterable[_State]) -> None:
         nothing = Decision(by="absent", text="no captured table has a word on these packets", span=None)

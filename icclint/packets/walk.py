@@ -166,7 +166,8 @@ class _Walk:
         translated = self.here.destination != self.packet.destination
         stays = self.here.bridged or (translated and self.firewall.hands_back(interface))
         bridged = stays and interface == self.here.in_interface
-        self.here = self.here.model_copy(update={"out_interface": interface, "bridged": bridged})
+        way_out = {"out_interface": interface, "bridged": bridged, "out_port": None}
+        self.here = self.here.model_copy(update=way_out)
 
     def _pass(self, hook: str) -> Trace | None:
         """One hook with all its tables. None lets the packet go on."""
@@ -253,7 +254,10 @@ class _Walk:
                 case ir.ForgetMark():
                     self.mark = None
                 case ir.NoTrack():
-                    self.state = "UNTRACKED"
+                    # What conntrack has seen it keeps: raw comes before it, but by loopback comes what was sent
+                    # (net/netfilter/xt_CT.c, notrack_tg).
+                    if self.state == "INVALID":
+                        self.state = "UNTRACKED"
                 case ir.Continue():
                     pass
                 case _:

@@ -63,7 +63,8 @@ def _rule(draw: DrawFn, family: int, table: str, chain: str, kinds: Sequence[str
     if table == "raw":
         targets += ["-j NOTRACK", "-j CT --notrack"]
     if table == "nat":
-        targets += _translations(family, chain, named="-p " in matches)
+        # Nobody knows by which port a bridge sends what has a new destination.
+        targets += _translations(family, chain, named="-p " in matches) if "port of a bridge" not in kinds else []
     if table == "filter" and rejects and asked:
         targets += ["-j REJECT"] * 2
         if "-p tcp" in matches and "! -p tcp" not in matches:
@@ -81,7 +82,12 @@ def _translations(family: int, chain: str, named: bool) -> list[str]:
     if chain not in ("PREROUTING", "OUTPUT"):
         return []
     served = f"{own}:80" if family == 4 else f"[{own}]:80"
-    to_host = [] if named else ["-p udp -j REDIRECT --to-ports 8080", f"-p udp -j DNAT --to-destination {served}"]
+    # `judge` does not follow what the host sends to itself.
+    to_host = (
+        []
+        if named or chain == "OUTPUT"
+        else ["-p udp -j REDIRECT --to-ports 8080", f"-p udp -j DNAT --to-destination {served}"]
+    )
     return to_host + [f"-j DNAT --to-destination {address}" for address in others]
 
 
