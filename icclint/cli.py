@@ -295,6 +295,11 @@ def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
         return
     target = Path(file)
     try:
+        if target.exists() and not target.is_file():
+            # A device or a pipe is written to; to replace it would take it away from everybody else.
+            with target.open("wb") as stream:
+                stream.writelines(text)
+            return
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as draft:
             draft.writelines(text)
         # Created as 0600 for privacy; a report is an ordinary file.

@@ -196,6 +196,15 @@ def test_a_crash_of_a_rule_is_said_and_the_others_still_speak(monkeypatch: pytes
     assert "high[icc-off-but-forwarded]" in result.output
 
 
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True)
+    assert run("check", WHOLE, "-o", f"text={pipe}").exit_code == 0
+    assert "0 findings" in reader.communicate(timeout=30)[0]
+    assert pipe.is_fifo()
+
+
 def test_explain_and_rules() -> None:
     page = run("explain", "link-orphaned").output
     assert page.startswith("# link-orphaned (high)\n")
