@@ -443,13 +443,14 @@ class _Run:
             states = [replace(state, assumed=(*state.assumed, way.assumption)) for state in states]
         if way.kind == "none":
             return self._stop(states, Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
-        here = self.packets.in_interface
-        stays = way.interface == here
+        if way.kind == "local" and self.packets.in_interface is None:
+            # Out by loopback and in again: a way that only `walk` follows.
+            looped = Decision(by="absent", text="table nat sends the host's own packets back to it", span=None)
+            return self._stop(states, Verdict.UNKNOWN, looped)
+        back = way.interface == self.packets.in_interface
+        handed = back and self.firewall.hands_back(way.interface)
         return [
-            replace(
-                state, out_interface=way.interface, bridged=stays and (state.bridged or self.firewall.hands_back(here))
-            )
-            for state in states
+            replace(state, out_interface=way.interface, bridged=handed or (back and state.bridged)) for state in states
         ]
 
     def _deliver(self, states: Iterable[_State]) -> None:

@@ -131,9 +131,6 @@ def rules(host: Host) -> Iterator[Rule]:
 def contradictions(host: Host, probes: Sequence[Probe]) -> Iterator[str]:
     """Where `judge` says something else than `walk` of its own witness, or of a packet of its class."""
     for packets, sent in _classes(probes).items():
-        # Known gap: of classes that the host itself sends, and of some to it, `judge` and `walk` differ in rare rulesets.
-        if packets.in_interface is None or packets.out_interface is None:
-            continue
         tables = firewall(host, packets.family)
         found = judge(tables, packets)
         for verdict in (Verdict.DELIVERED, Verdict.DROPPED, Verdict.REJECTED):
