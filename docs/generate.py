@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from icclint_rules import RULES
+from icclint_rules import FAMILIES
 from pydantic import BaseModel
 
 from icclint.reach import Table
 from icclint.report import Report
+from icclint.rule import Profile, Rule
 from icclint.trace import Answer
 
 ROOT = Path(__file__).parent.parent
@@ -18,22 +19,25 @@ ROOT = Path(__file__).parent.parent
 
 def rules_table() -> str:
     """rules/README.md: every rule with its severity and its summary."""
-    rows = [
-        f"| [`{r.id}`](icclint_rules/{r.id.replace('-', '_')}.py) | {r.severity.value} | {r.summary} |" for r in RULES
+    tables = [
+        f"""## {(family.__doc__ or "").strip().rstrip(".")}
+
+| rule | severity | a finding means |
+| --- | --- | --- |
+{chr(10).join(map(_row, family.RULES))}
+"""
+        for family in FAMILIES
     ]
     return f"""# Rules
 
 One file a rule: its page is the docstring, its cases are `tests/rules/RULE.md`. `icclint explain RULE` shows the page.
 
-| rule | severity | a finding means |
-| --- | --- | --- |
-{chr(10).join(rows)}
-
+{chr(10).join(tables)}
 ## Writing one
 
 A rule is a module with a page as its docstring (the sections What it detects, Why it matters, Example, What to do,
-Limits) and one function that yields what it has to say about a host. It imports `icclint.api` and nothing else of
-icclint:
+Limits, References) and one function that yields what it has to say about a host. It imports `icclint.api` and nothing
+else of icclint:
 
     @rule(id="icc-off-ipv6-open", severity=Severity.HIGH, needs={{Evidence.NETWORKS}}, since="0.1")
     def icc_off_ipv6_open(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
@@ -46,6 +50,12 @@ rules are listed in `RULES` of `icclint_rules`; a package of your own names its 
     [project.entry-points."icclint.rules"]
     mine = "my_rules:RULES"
 """
+
+
+def _row(rule: Rule) -> str:
+    path = f"{rule.check.__module__.replace('.', '/')}.py"
+    audit = " (audit)" if rule.profile is Profile.AUDIT else ""
+    return f"| [`{rule.id}`]({path}) | {rule.severity.value}{audit} | {rule.summary} |"
 
 
 def schema(model: type[BaseModel]) -> str:

@@ -20,14 +20,14 @@ from icclint.packets.effect import Effect, families
 from icclint.packets.packet import Packet
 from icclint.packets.sets import Extent, Judgement, Share
 from icclint.packets.verdict import Assumption, Decision, Trace, Verdict
-from icclint.rule import Evidence, rule
+from icclint.rule import Evidence, Profile, rule
 from icclint.source import Span
 
 __all__ = [
     "BRIDGE_OPTIONS", "BUILT_IN_CHAINS", "DOCKER_CHAINS", "ENABLE_ICC", "ENGINE_CHAINS", "PREFIX",
     "Accept", "Assumption", "Chain", "Container", "DeadRule", "Decision", "Drop", "Effect", "Endpoint",
     "Evidence", "Extent", "Finding", "Goto", "Host", "Judgement", "Jump", "LinkRule", "Location", "Network",
-    "NotAssessed", "Packet", "Reject", "Return", "Rule", "Ruleset", "Severity", "Share", "Span", "Sysctl", "Table",
-    "Target", "Trace", "Verdict",
+    "NotAssessed", "Packet", "Profile", "Reject", "Return", "Rule", "Ruleset", "Severity", "Share", "Span", "Sysctl",
+    "Table", "Target", "Trace", "Verdict",
     "as_link_rule", "assess_rules", "dead_rules", "describe", "families", "link_rules", "parse_bool", "rule",
 ]  # fmt: skip

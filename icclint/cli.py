@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from icclint.rule import Rule
 
 SEVERITIES = ("high", "medium", "low", "note", "never")
+PROFILES = ("default", "audit")
 FORMATS = ("text", "json", "sarif")
 
 OK, FOUND, USAGE, INCOMPLETE, CRASHED = range(5)
@@ -65,7 +66,9 @@ def main() -> None:
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FORMAT[=FILE]",
               help="text, json or sarif; to standard output, or to FILE. May be given several times.")  # fmt: skip
-@click.option("--select", metavar="RULE,...", help="Ask these rules only.")
+@click.option("--profile", type=click.Choice(PROFILES), default="default", show_default=True,
+              help="default: what is worth a person's time; audit: all rules.")  # fmt: skip
+@click.option("--select", metavar="RULE,...", help="Ask these rules only, whatever the profile.")
 @click.option("--ignore", metavar="RULE,...", help="Leave these rules out.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="medium", show_default=True,
               help="The least severity that makes the exit code 1.")  # fmt: skip
@@ -77,6 +80,7 @@ def main() -> None:
 def check(
     captures: tuple[str, ...],
     outputs: tuple[str, ...],
+    profile: str,
     select: str | None,
     ignore: str | None,
     fail_on: str,
@@ -92,7 +96,7 @@ def check(
     targets = [_target(output) for output in outputs or ("text",)]
     if sum(file is None for _, file in targets) > 1:
         raise click.UsageError("only one output can go to standard output; give the others a file: -o json=FILE")
-    rules = _chosen(_rules(), select, ignore)
+    rules = _chosen(_rules(), profile, select, ignore)
     read, complete = _captures(captures, root)
     from icclint.engine import check as run  # noqa: PLC0415
 
@@ -225,8 +229,11 @@ def _rules() -> tuple[Rule, ...]:
         _fail(str(error), USAGE)
 
 
-def _chosen(rules: tuple[Rule, ...], select: str | None, ignore: str | None) -> tuple[Rule, ...]:
-    wanted = [_named(rules, name) for name in select.split(",")] if select else list(rules)
+def _chosen(rules: tuple[Rule, ...], profile: str, select: str | None, ignore: str | None) -> tuple[Rule, ...]:
+    if select:
+        wanted = [_named(rules, name) for name in select.split(",")]
+    else:
+        wanted = [rule for rule in rules if profile in ("audit", rule.profile.value)]
     unwanted = [_named(rules, name) for name in ignore.split(",")] if ignore else []
     return tuple(rule for rule in rules if rule in wanted and rule not in unwanted)
 

@@ -32,6 +32,13 @@ class Evidence(Enum):
         return host.sysctls is not None
 
 
+class Profile(Enum):
+    """Which rules are asked where none are named: those whose findings are worth a person's time, or all."""
+
+    DEFAULT = "default"
+    AUDIT = "audit"
+
+
 Check = Callable[[Host, Effect], Iterator[Finding | NotAssessed]]
 
 
@@ -39,11 +46,12 @@ Check = Callable[[Host, Effect], Iterator[Finding | NotAssessed]]
 class Rule:
     """A rule: its name, how much its findings matter, what it needs, its question, and its page in Markdown.
 
-    ``since`` is the first version of icclint that has it.
+    ``since`` is the first version of icclint that has it, ``profile`` the narrowest profile that asks it.
     """
 
     id: str
     severity: Severity
+    profile: Profile
     needs: frozenset[Evidence]
     since: str
     check: Check
@@ -60,11 +68,13 @@ class Rule:
         return rest.partition("\n## ")[0].strip()
 
 
-def rule(*, id: str, severity: Severity, needs: Iterable[Evidence], since: str) -> Callable[[Check], Rule]:
+def rule(
+    *, id: str, severity: Severity, needs: Iterable[Evidence], since: str, profile: Profile = Profile.DEFAULT
+) -> Callable[[Check], Rule]:
     """Makes a `Rule` of a check; its page is the docstring of the module that the check stands in."""
 
     def make(check: Check) -> Rule:
         page = sys.modules[check.__module__].__doc__ or ""
-        return Rule(id, severity, frozenset(needs), since, check, page)
+        return Rule(id, severity, profile, frozenset(needs), since, check, page)
 
     return make

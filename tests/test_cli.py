@@ -182,12 +182,12 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
 def test_a_crash_of_a_rule_is_said_and_the_others_still_speak(monkeypatch: pytest.MonkeyPatch) -> None:
     from icclint import plugins
     from icclint.finding import Severity
-    from icclint.rule import Rule
+    from icclint.rule import Profile, Rule
 
     def broken(host: object, effect: object) -> object:
         raise RuntimeError("no such thing")
 
-    crashing = Rule("crashing", Severity.LOW, frozenset(), "0.1", broken, "A rule.")  # type: ignore[arg-type]
+    crashing = Rule("crashing", Severity.LOW, Profile.DEFAULT, frozenset(), "0.1", broken, "A rule.")  # type: ignore[arg-type]
     rules = plugins.load_rules()
     monkeypatch.setattr(plugins, "load_rules", lambda: (crashing, *rules))
     result = run("check", BROKEN)

@@ -26,6 +26,12 @@ br_netfilter in `/etc/modules-load.d`.
 
 A bridge can be told to call iptables by a switch of its own, `nf_call_iptables`, which Docker never sets; the
 finding supposes that it is off, and says so.
+
+## References
+
+- CWE-923, CWE-693
+- CIS Docker Benchmark 1.8.0, 2.2
+- https://github.com/moby/moby/issues/12071, https://github.com/moby/moby/issues/11404: ICC off without bridge netfilter
 """
 
 from __future__ import annotations

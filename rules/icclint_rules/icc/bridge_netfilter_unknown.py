@@ -23,6 +23,12 @@ Capture `sysctl -a` beside the rules.
 ## Limits
 
 Says nothing of networks whose rules let the packets pass anyway.
+
+## References
+
+- CWE-923
+- CIS Docker Benchmark 1.8.0, 2.2
+- https://github.com/moby/moby/issues/11404
 """
 
 from __future__ import annotations

@@ -27,6 +27,12 @@ Take the accepting rule out or narrow it. If Docker's own rules are missing, res
 Published ports, which are meant to be reached by the host's address, are another matter. A network whose
 gateway mode is `routed` or `nat-unprotected` is opened on purpose, so what Docker's own chain lets into it is
 not reported.
+
+## References
+
+- CWE-653, CWE-668
+- CIS Docker Benchmark 1.8.0, 5.30
+- CVE-2025-54410: a reload of firewalld takes the rules away that keep bridges apart (up to 25.0.12, and 26.0 to 27.5)
 """
 
 from __future__ import annotations

@@ -25,6 +25,11 @@ Restart the engine, which puts its jumps back, after the firewall service, not b
 
 An empty chain is not reported while others are reached: an upgrade leaves such ones behind, and engines make
 some before they need them. A jump counts even where its conditions can never be met.
+
+## References
+
+- CWE-561, CWE-693
+- CIS Docker Benchmark 1.8.0, 2.4
 """
 
 from __future__ import annotations

@@ -26,6 +26,10 @@ and the rules agree.
 ## Limits
 
 A rule that stops one port on purpose is reported as well, as the exact ports; accept it if it is meant.
+
+## References
+
+- CWE-440
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ engine's own rules, or others with the same effect, are in their way: it writes 
 puts into built-in chains, where others have the same effect, a bare RETURN at the end of a chain, and chains of ufw
 and other tools that nothing leads to. A chain that only dead rules lead to is not reported besides these. Rulesets in
 which comparing takes too long are not assessed.
+
+## References
+
+- CWE-561
 """
 
 from __future__ import annotations

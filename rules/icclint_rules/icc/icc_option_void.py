@@ -24,6 +24,11 @@ of one host apart; on ipvlan, `-o ipvlan_flag=private`.
 
 A macvlan in private mode and an ipvlan with the private flag do isolate, so nothing is said of them. What a
 driver from elsewhere makes of the option cannot be told.
+
+## References
+
+- CWE-923, CWE-636
+- CIS Docker Benchmark 1.8.0, 2.2, which speaks of the default bridge only
 """
 
 from __future__ import annotations

@@ -22,6 +22,10 @@ Restart the engine, which writes both rules for links that exist; delete the rul
 ## Limits
 
 With only the way there, replies still pass by Docker's rule for established connections.
+
+## References
+
+- CWE-459
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, LinkRule, Location, NotAssessed, Severity, rule
-from icclint_rules.link_orphaned import pairs, subject
+from icclint_rules.links.link_orphaned import pairs, subject
 
 
 @rule(

@@ -29,6 +29,12 @@ BRIDGE -o BRIDGE` in ip6tables' FORWARD yourself.
 
 Neighbour discovery is not counted as a connection. Whether bridged frames reach ip6tables at all is what
 `bridge-netfilter-off` looks at.
+
+## References
+
+- CWE-923, CWE-284
+- CIS Docker Benchmark 1.8.0, 2.2
+- https://github.com/moby/moby/issues/25407: IPv6 without rules of Docker's
 """
 
 from __future__ import annotations
@@ -36,7 +42,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, NotAssessed, Severity, rule
-from icclint_rules.icc_leak import icc_leaks
+from icclint_rules.icc.icc_leak import icc_leaks
 
 
 @rule(

@@ -28,6 +28,11 @@ Take the accepting rule out or narrow it; restart the engine if Docker's own rul
 Containers of an internal network have no default route since 25.0, so for them the way out may end before it
 starts; the rules are judged, not the routes. The host itself always reaches an internal network, and is reached
 from it.
+
+## References
+
+- CWE-653, CWE-668
+- CIS Docker Benchmark 1.8.0, 5.30
 """
 
 from __future__ import annotations

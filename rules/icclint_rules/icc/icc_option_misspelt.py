@@ -22,6 +22,11 @@ Make the network anew with `-o com.docker.network.bridge.enable_icc=false`; opti
 ## Limits
 
 Keys of other prefixes are other people's and are left alone, except those that spell ICC.
+
+## References
+
+- CWE-1188
+- CIS Docker Benchmark 1.8.0, 2.2
 """
 
 from __future__ import annotations

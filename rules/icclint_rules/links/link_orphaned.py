@@ -27,6 +27,12 @@ the two containers' own.
 That an address has gone to another container shows only in `docker inspect` of the containers; without it, a
 pair whose addresses are both in use is not assessed. With ICC on such a pair opens nothing, and nothing is
 said.
+
+## References
+
+- CWE-459, CWE-923
+- CIS Docker Benchmark 1.8.0, 2.2
+- https://github.com/moby/moby/issues/49728: rules of links that are gone come back with a reload of firewalld
 """
 
 from __future__ import annotations

@@ -31,6 +31,13 @@ Speaks of the packets that iptables sees. Whether bridged frames reach iptables 
 `bridge-netfilter-off` looks at, IPv6 is `icc-off-ipv6-open`, and frames that are neither IPv4 nor IPv6 never
 meet any of these rules. Sources outside the network's subnets, which only a container with forged addresses
 sends from, are not considered.
+
+## References
+
+- CWE-923, CWE-284
+- CIS Docker Benchmark 1.8.0, 2.2 (2.1 up to 1.2.0): network traffic between containers on the default bridge
+- https://github.com/moby/moby/issues/18911: an ACCEPT ahead of the DROP
+- moby, iptabler/network.go of libnetwork's bridge driver: the DROP itself
 """
 
 from __future__ import annotations
@@ -38,7 +45,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, Network, NotAssessed, Severity, rule
-from icclint_rules.icc_leak import icc_leaks
+from icclint_rules.icc.icc_leak import icc_leaks
 
 
 @rule(
