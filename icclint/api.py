@@ -17,8 +17,8 @@ from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
 from icclint.packets.dead import DeadRule, assess_rules, dead_rules
 from icclint.packets.describe import describe
 from icclint.packets.effect import Effect, families
+from icclint.packets.judgement import Extent, Judgement, Share
 from icclint.packets.packet import Packet
-from icclint.packets.sets import Extent, Judgement, Share
 from icclint.packets.verdict import Assumption, Decision, Trace, Verdict
 from icclint.rule import Evidence, Profile, rule
 from icclint.source import Span

@@ -20,12 +20,13 @@ from icclint.engine import location, reported_packet
 from icclint.ir.host import Host
 from icclint.ir.network import Network
 from icclint.output.visible import visible
+from icclint.packets.box import Box, merged
 from icclint.packets.connection import Party, Service, first_packet, follow
 from icclint.packets.effect import Effect, families
+from icclint.packets.judgement import Judgement, Share
 from icclint.packets.packet import PORT_PROTOCOLS, PROTOCOL_NAMES
 from icclint.packets.ranges import RangeSet
 from icclint.packets.routing import Routing
-from icclint.packets.sets import Box, Judgement, Share, merged
 from icclint.packets.verdict import Verdict
 from icclint.report import ReportedLocation, ReportedPacket
 

@@ -22,10 +22,11 @@ from icclint.capture.read import Capture
 from icclint.engine import check
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
+from icclint.packets.box import Box
 from icclint.packets.effect import Effect
 from icclint.packets.firewall import Firewall
+from icclint.packets.judgement import Extent, Judgement, Outcome, Share
 from icclint.packets.packet import ICMP, PORT_PROTOCOLS, TCP, Packet
-from icclint.packets.sets import Box, Extent, Judgement, Outcome, Share
 from icclint.packets.verdict import Assumption, Verdict
 from icclint.packets.walk import walk
 from icclint.parse.iptables import Command, parse_dump
@@ -331,9 +332,13 @@ HOOKED = {
 OF_TABLE = {
     "raw": ("-j NOTRACK", "-j CT --notrack", "-j ACCEPT", "-j DROP"),
     "mangle": (*MARKS, "-j ACCEPT", "-j TTL --ttl-dec 1"),
-    "nat": ("-j DNAT --to-destination 172.18.0.2:8080", "-j DNAT --to-destination 172.17.0.3", "-j ACCEPT"),
+    "nat": (
+        "-j DNAT --to-destination 172.18.0.2:8080", "-j DNAT --to-destination 172.17.0.3",
+        "-j DNAT --to-destination 172.17.0.2-172.17.0.4", "-p tcp -j DNAT --to-destination 172.18.0.3:79-81",
+        "-j ACCEPT",
+    ),
     "filter": (*ENDINGS, *MARKS),
-}
+}  # fmt: skip
 
 
 @st.composite

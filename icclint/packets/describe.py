@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from icclint.packets.box import Box
+from icclint.packets.judgement import PacketClass
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, PROTOCOL_NAMES, address_text
 from icclint.packets.ranges import RangeSet
-from icclint.packets.sets import Box, PacketClass
 
 MOST_SERVICES = 6
 

@@ -13,11 +13,13 @@ from ipaddress import ip_network
 from icclint.ir.host import Host
 from icclint.ir.match import InterfaceMatch
 from icclint.ir.network import Network
+from icclint.packets.box import Box
 from icclint.packets.firewall import Firewall, firewall
+from icclint.packets.judgement import Judgement, PacketClass, Share
 from icclint.packets.knowledge import routed_addresses, subnet_range
 from icclint.packets.packet import ICMP, ICMPV6, SYN, Packet
 from icclint.packets.ranges import Range, RangeSet
-from icclint.packets.sets import Box, Judgement, PacketClass, Share, judge
+from icclint.packets.sets import judge
 from icclint.packets.verdict import Assumption, Trace
 from icclint.packets.walk import walk
 

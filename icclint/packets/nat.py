@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from icclint.ir.match import Rewrite
-from icclint.packets.packet import Packet
+from icclint.ir.ruleset import Rule
+from icclint.packets.packet import Packet, address_text
 from icclint.packets.routing import Routing
+from icclint.packets.verdict import Assumption
 
 MOST_CHOICES = 16
 """How many ends a range may offer before what the kernel picks is called unknown."""
@@ -12,7 +14,7 @@ MOST_CHOICES = 16
 End = tuple[int, int | None]
 """An address, and a port for protocols that have one."""
 
-_LOCALHOST = {4: 0x7F000001, 6: 1}
+LOCALHOST = {4: 0x7F000001, 6: 1}
 
 
 def new_ends(target: Rewrite, packet: Packet, routing: Routing, sent: bool) -> tuple[End, ...] | None:
@@ -26,11 +28,11 @@ def new_ends(target: Rewrite, packet: Packet, routing: Routing, sent: bool) -> t
     match target.how:
         case "interface":
             interface = packet.out_interface if target.of == "source" else packet.in_interface
-            found = _LOCALHOST[packet.family] if sent and target.of == "destination" else None
+            found = LOCALHOST[packet.family] if sent and target.of == "destination" else None
             found = found if found is not None else routing.address_of(interface or "")
             addresses = None if found is None else (found,)
         case "prefix":
-            addresses = None if target.addresses is None else (_netmap(old, target.addresses),)
+            addresses = None if target.addresses is None else (netmap(old, target.addresses),)
         case "to":
             addresses = _some(target.addresses, old)
         case _:
@@ -42,6 +44,13 @@ def new_ends(target: Rewrite, packet: Packet, routing: Routing, sent: bool) -> t
     return tuple((address, port) for address in addresses for port in ports)
 
 
+def assume_end(rule: Rule, address: int, port: int | None, family: int, holds: bool) -> Assumption:
+    """The supposition that of a range the kernel takes one end, or that it does not."""
+    text = f"{rule.text} gives the packet {address_text(address, family)}{'' if port is None else f' port {port}'}"
+    key = f"nat {rule.span} {address} {port}"
+    return Assumption(key=key, holds=holds, text=text if holds else f"not so: {text}", span=rule.span)
+
+
 def _some(wanted: tuple[int, int] | None, old: int) -> tuple[int, ...] | None:
     if wanted is None:
         return (old,)
@@ -49,6 +58,7 @@ def _some(wanted: tuple[int, int] | None, old: int) -> tuple[int, ...] | None:
     return tuple(range(first, last + 1)) if last - first < MOST_CHOICES else None
 
 
-def _netmap(old: int, prefix: tuple[int, int]) -> int:
+def netmap(old: int, prefix: tuple[int, int]) -> int:
+    """The address that NETMAP makes of another one: the prefix's network bits, and the rest as it was."""
     host_bits = prefix[0] ^ prefix[1]
     return prefix[0] | (old & host_bits)

@@ -8,12 +8,12 @@ the other's test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Chain, Rule
+from icclint.packets.box import ANY_FLAGS, ANY_ICMP, ANY_PORT, ANY_PROTOCOL, Box
 from icclint.packets.firewall import (
     Firewall,
     Visit,
@@ -23,268 +23,15 @@ from icclint.packets.firewall import (
     not_captured,
     seen_interface,
 )
-from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, SYN, TCP, UDP, Packet
-from icclint.packets.ranges import Range, RangeSet
+from icclint.packets.judgement import End, Judgement, Outcome, PacketClass
+from icclint.packets.nat import LOCALHOST, MOST_CHOICES, assume_end, netmap
+from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP
+from icclint.packets.ranges import RangeSet
+from icclint.packets.routing import LOOPBACK
 from icclint.packets.verdict import Assumption, Decision, Verdict, assume_match, decided_by_rule
 
 MOST_STEPS = 2_000_000
 """How many times a box may meet a rule before the boxes that are left are called unknown."""
-
-ANY_PROTOCOL = RangeSet.of((0, 255))
-ANY_PORT = RangeSet.of((0, 65535))
-ANY_ICMP = RangeSet.of((0, 65535))
-ANY_FLAGS = RangeSet.of((0, 63))
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Sets of packets, field by field.
-
-    Addresses are integers. Ports count only for protocols that have them, ``icmp`` (type * 256 + code) only for ICMP
-    and ICMPv6, ``tcp_flags`` (bits of RFC 9293, FIN first) only for TCP.
-    """
-
-    source: RangeSet
-    destination: RangeSet
-    protocol: RangeSet = ANY_PROTOCOL
-    source_port: RangeSet = ANY_PORT
-    destination_port: RangeSet = ANY_PORT
-    icmp: RangeSet = ANY_ICMP
-    tcp_flags: RangeSet = ANY_FLAGS
-
-    def __and__(self, conditions: Mapping[str, RangeSet]) -> Box | None:
-        """The part of the box in which each named field has one of the given values; None if there is none."""
-        narrowed = {}
-        for name, values in conditions.items():
-            both = getattr(self, name) & values
-            if not both:
-                return None
-            narrowed[name] = both
-        return replace(self, **narrowed) if narrowed else self
-
-    def without(self, conditions: Mapping[str, RangeSet]) -> Iterator[Box]:
-        """The rest of the box, as disjoint boxes."""
-        inside = self
-        for name, values in conditions.items():
-            outside = getattr(inside, name) - values
-            if outside:
-                yield replace(inside, **{name: outside})
-            both = getattr(inside, name) & values
-            if not both:
-                return
-            inside = replace(inside, **{name: both})
-
-    def minus(self, others: Iterable[Box]) -> list[Box]:
-        """What is left of the box when others are taken out, as disjoint boxes."""
-        left = [self]
-        for other in others:
-            if not left:
-                break
-            left = [rest for box in left for rest in box.without(other.fields)]
-        return left
-
-    @property
-    def fields(self) -> dict[str, RangeSet]:
-        """The set of each field, by its name."""
-        return {name: getattr(self, name) for name in FIELDS}
-
-
-def merged(boxes: Iterable[Box]) -> list[Box]:
-    """The same packets in fewer boxes: those that differ in one field only become one."""
-    found = list(boxes)
-    while True:
-        before = len(found)
-        for name in FIELDS:
-            alike: dict[Box, list[Range]] = {}
-            for box in found:
-                rest = replace(box, **{name: RangeSet()})
-                alike.setdefault(rest, []).extend(getattr(box, name).ranges)
-            found = [replace(rest, **{name: RangeSet.of(*ranges)}) for rest, ranges in alike.items()]
-        if len(found) == before:
-            return found
-
-
-FIELDS = ("source", "destination", "protocol", "source_port", "destination_port", "icmp", "tcp_flags")
-
-
-@dataclass(frozen=True, slots=True)
-class PacketClass:
-    """A question: all packets of a box that come in by one interface and go out by another.
-
-    Without ``in_interface`` the host itself sends them, without ``out_interface`` they are to the host. ``bridged``
-    tells that both are one bridge that passes the frames from port to port. ``favourites`` are addresses that a witness
-    should have where it can: those of real containers. ``translated_back`` marks answers that conntrack gives back the
-    ends that table nat had changed: before FORWARD they have others, which are not known.
-    """
-
-    family: int
-    in_interface: str | None
-    out_interface: str | None
-    bridged: bool
-    box: Box
-    state: str = "NEW"
-    favourites: tuple[int, ...] = ()
-    translated_back: bool = False
-
-
-class Extent(Enum):
-    """How much of a class meets a verdict."""
-
-    ALL = "all"
-    SOME = "some"
-    NONE = "none"
-    UNKNOWN = "cannot be told"
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """A destination that table nat gave to packets in place of their own; ``port`` is None where theirs stays."""
-
-    address: int
-    port: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What becomes of one box, if the assumptions hold.
-
-    ``end`` is set where the packets were sent elsewhere, ``masked`` where table nat gave them another source.
-    """
-
-    verdict: Verdict
-    decision: Decision
-    box: Box
-    assumptions: tuple[Assumption, ...]
-    end: End | None = None
-    masked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """The packets of a class that one decision gives one verdict.
-
-    ``boxes`` are certain where ``assumptions`` is empty; otherwise they meet the verdict if those hold. ``witness``
-    is one of the packets. ``end`` is set where table nat sent them elsewhere, ``masked`` where it gave them another
-    source.
-    """
-
-    verdict: Verdict
-    decision: Decision
-    boxes: tuple[Box, ...]
-    assumptions: tuple[Assumption, ...]
-    witness: Packet
-    end: End | None
-    masked: bool
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What becomes of a class of packets: every packet is in some outcome for each answer to what is not known."""
-
-    packets: PacketClass
-    outcomes: tuple[Outcome, ...]
-    standing: tuple[Assumption, ...]
-
-    def extent(self, verdict: Verdict) -> Extent:
-        """How much of the class meets a verdict, tables that were not captured left aside."""
-        # A packet from an address to itself never leaves its sender.
-        real = [outcome for outcome in self.outcomes if _two_ends((), outcome.box) is not None]
-        meeting = [outcome for outcome in real if outcome.verdict is verdict]
-        if not meeting:
-            return Extent.NONE
-        if len(meeting) == len(real):
-            return Extent.ALL
-        return Extent.SOME if any(self._certain(outcome) for outcome in meeting) else Extent.UNKNOWN
-
-    def shares(self, verdict: Verdict) -> tuple[Share, ...]:
-        """The packets that meet a verdict, one share for each decision that gives it, certain ones where there are."""
-        by_decision: dict[tuple[object, ...], list[Outcome]] = {}
-        for outcome in self.outcomes:
-            if outcome.verdict is verdict:
-                key = (outcome.decision.span, outcome.decision.text, outcome.end, outcome.masked)
-                by_decision.setdefault(key, []).append(outcome)
-        shares = (self._share(verdict, outcomes) for outcomes in by_decision.values())
-        return tuple(share for share in shares if share is not None)
-
-    def _share(self, verdict: Verdict, outcomes: list[Outcome]) -> Share | None:
-        first = outcomes[0]
-        certain = [box for outcome in outcomes for box in self._certain(outcome)]
-        boxes = certain or [outcome.box for outcome in outcomes if outcome.assumptions == first.assumptions]
-        assumptions = () if certain else _needed(first)
-        witness = self._witness(boxes)
-        if witness is None:
-            return None
-        if verdict is Verdict.DELIVERED:
-            assumptions += self.standing
-        return Share(verdict, first.decision, tuple(merged(boxes)), assumptions, witness, first.end, first.masked)
-
-    def _certain(self, outcome: Outcome) -> list[Box]:
-        """The part of an outcome that meets its verdict whatever is assumed."""
-        if not _needed(outcome):
-            return [outcome.box]
-        return outcome.box.minus(other.box for other in self.outcomes if other.verdict is not outcome.verdict)
-
-    def _witness(self, boxes: Iterable[Box]) -> Packet | None:
-        """A packet of the boxes that a person would think of first: between two containers, TCP, a small port."""
-        found = [packet for box in boxes if (packet := _pick(self.packets, box)) is not None]
-        favourites = self.packets.favourites
-        return min(
-            found,
-            key=lambda p: (
-                (p.source not in favourites) + (p.destination not in favourites),
-                {TCP: 0, UDP: 1, ICMP: 2, ICMPV6: 2}.get(p.protocol, 3),
-                p.source,
-                p.destination,
-            ),
-            default=None,
-        )
-
-
-def _needed(outcome: Outcome) -> tuple[Assumption, ...]:
-    """The assumptions that an outcome hangs on.
-
-    A frame that no table sees is delivered, so a delivery by the tables does not hang on whether they see it.
-    """
-    if outcome.verdict is not Verdict.DELIVERED:
-        return outcome.assumptions
-    return tuple(a for a in outcome.assumptions if not (a.bridge_netfilter and a.holds))
-
-
-def _pick(packets: PacketClass, box: Box) -> Packet | None:
-    protocol = next((p for p in (TCP, UDP, ICMP, ICMPV6) if p in box.protocol), None) or box.protocol.least
-    ports = protocol in PORT_PROTOCOLS
-    icmp = protocol in (ICMP, ICMPV6)
-    pair = _two_ends(packets.favourites, box)
-    if pair is None:
-        return None
-    return Packet(
-        family=packets.family,
-        in_interface=packets.in_interface,
-        out_interface=packets.out_interface,
-        bridged=packets.bridged,
-        source=pair[0],
-        destination=pair[1],
-        protocol=protocol,
-        source_port=_one_of(box.source_port, 40000) if ports else None,
-        destination_port=_one_of(box.destination_port, 80) if ports else None,
-        icmp=divmod(_one_of(box.icmp, {ICMP: 8 << 8, ICMPV6: 128 << 8}[protocol]), 256) if icmp else None,
-        tcp_flags=_one_of(box.tcp_flags, SYN) if protocol == TCP else None,
-        state=packets.state,
-    )
-
-
-def _two_ends(favourites: tuple[int, ...], box: Box) -> tuple[int, int] | None:
-    """A source and a destination that differ; None where the box holds no such pair."""
-    sources = [a for a in favourites if a in box.source] + list(box.source.first(2))
-    destinations = [a for a in favourites if a in box.destination] + list(box.destination.first(2))
-    return next(((s, d) for s in sources for d in destinations if s != d), None)
-
-
-def _one_of(values: RangeSet, liked: int) -> int:
-    if liked in values:
-        return liked
-    # Port 0 is legal in a ruleset and never seen on a wire.
-    return next((value for value in values.first(2) if value), values.least)
 
 
 def judge(firewall: Firewall, packets: PacketClass) -> Judgement:
@@ -298,12 +45,14 @@ def judge(firewall: Firewall, packets: PacketClass) -> Judgement:
 class _State:
     """A box on its way.
 
-    ``state`` is the connection's, ``mark`` is None where it is not known, ``accepted`` is what last let it pass.
+    ``in_interface`` is None for what the host itself sends, until that comes back by loopback. ``state`` is the
+    connection's, ``mark`` is None where it is not known, ``accepted`` is what last let it pass.
     ``translated`` tells that table nat has settled the destination; ``end`` is the one that it gave, and ``masked``
     tells that it gave another source.
     """
 
     box: Box
+    in_interface: str | None
     out_interface: str | None
     bridged: bool
     state: str
@@ -397,19 +146,30 @@ class _Run:
         packets = self.packets
         # Before conntrack has seen a packet it belongs to nothing.
         mark = 0 if self.firewall.sees_marks else None
-        states = self._bridge_netfilter(_State(packets.box, packets.out_interface, packets.bridged, "INVALID", mark))
+        out_interface = LOOPBACK if packets.to_itself else packets.out_interface
+        start = _State(packets.box, packets.in_interface, out_interface, packets.bridged, "INVALID", mark)
+        states = self._bridge_netfilter(start)
         if not self.firewall.captured:
             self._stop(states, Verdict.UNKNOWN, not_captured(self.firewall))
             return
         if packets.in_interface is None:
-            states = self._pass("POSTROUTING", self._routed(self._pass("OUTPUT", states)))
-            return self._deliver(states)
+            return self._sent(self._pass("POSTROUTING", self._routed(self._pass("OUTPUT", states))))
         if packets.translated_back:
             states = [self._tracked(state) for state in states]
         else:
             states = self._pass("PREROUTING", states)
         for state in self._routed(states):
             self._onward(state)
+
+    def _sent(self, states: list[_State]) -> None:
+        """What the host has sent; what goes to itself went out by loopback and comes in again."""
+        self._deliver(state for state in states if state.out_interface != LOOPBACK)
+        looped = [
+            replace(state, in_interface=LOOPBACK, out_interface=None)
+            for state in states
+            if state.out_interface == LOOPBACK
+        ]
+        self._deliver(self._pass("INPUT", self._pass("PREROUTING", looped)))
 
     def _onward(self, state: _State) -> None:
         """What routing has sent on its way: to the host, or out by an interface."""
@@ -443,15 +203,10 @@ class _Run:
             states = [replace(state, assumed=(*state.assumed, way.assumption)) for state in states]
         if way.kind == "none":
             return self._stop(states, Verdict.DROPPED, Decision(by="setting", text=way.text, span=way.span))
-        if way.kind == "local" and self.packets.in_interface is None:
-            # Out by loopback and in again: a way that only `walk` follows.
-            looped = Decision(by="absent", text="table nat sends the host's own packets back to it", span=None)
-            return self._stop(states, Verdict.UNKNOWN, looped)
-        back = way.interface == self.packets.in_interface
-        handed = back and self.firewall.hands_back(way.interface)
-        return [
-            replace(state, out_interface=way.interface, bridged=handed or (back and state.bridged)) for state in states
-        ]
+        interface = LOOPBACK if way.kind == "local" and self.packets.in_interface is None else way.interface
+        back = interface == self.packets.in_interface
+        handed = back and self.firewall.hands_back(interface)
+        return [replace(state, out_interface=interface, bridged=handed or (back and state.bridged)) for state in states]
 
     def _deliver(self, states: Iterable[_State]) -> None:
         nothing = Decision(by="absent", text="no captured table has a word on these packets", span=None)
@@ -473,7 +228,9 @@ class _Run:
 
     def _asks_nat(self, state: _State) -> bool:
         settled = state.translated and self.hook in ("PREROUTING", "OUTPUT")
-        return state.state == "NEW" and not settled
+        # What went out by loopback comes in again with both ends settled.
+        looped = state.in_interface == LOOPBACK and self.packets.in_interface is None
+        return state.state == "NEW" and not settled and not looped
 
     def _tracked(self, state: _State) -> _State:
         """A state that conntrack has seen, which comes after raw and leaves alone what that told it to."""
@@ -538,7 +295,7 @@ class _Run:
 
     def _interfaces(self, states: Iterable[_State]) -> frozenset[str]:
         """The names that rules may ask for and be answered yes."""
-        names = {self.packets.in_interface, *(state.out_interface for state in states)}
+        names = {name for state in states for name in (state.in_interface, state.out_interface)}
         return frozenset(name for name in names if name is not None)
 
     def _target(
@@ -560,10 +317,9 @@ class _Run:
                 passed += [replace(_accepted(state, visit, decision), masked=True) for state in matched]
                 return []
             case ir.Rewrite():
-                end = self._new_end(rule.target)
-                if end is None:
-                    return self._stop(matched, Verdict.UNKNOWN, decision)
-                passed += [replace(state, end=end) for state in matched]
+                for state in matched:
+                    translated = self._translate(rule, rule.target, state)
+                    passed += translated or self._stop([state], Verdict.UNKNOWN, decision)
                 return []
             case ir.Return():
                 back += matched
@@ -585,7 +341,8 @@ class _Run:
             case ir.ForgetMark():
                 return [replace(state, mark=None) for state in matched]
             case ir.NoTrack():
-                return [replace(state, state="UNTRACKED") for state in matched]
+                # What conntrack has seen it keeps (net/netfilter/xt_CT.c, notrack_tg).
+                return [replace(s, state="UNTRACKED") if s.state == "INVALID" else s for s in matched]
             case ir.Drop():
                 return self._stop(matched, Verdict.DROPPED, decision)
             case ir.Reject():
@@ -593,16 +350,45 @@ class _Run:
             case _:
                 return self._stop(matched, Verdict.UNKNOWN, decision)
 
-    def _new_end(self, target: ir.Rewrite) -> End | None:
-        """The one destination that a rule gives to all packets; None where it may give several."""
-        addresses, ports = target.addresses, target.ports
-        if target.how == "interface" and self.hook == "PREROUTING":
+    def _translate(self, rule: Rule, target: ir.Rewrite, state: _State) -> list[_State]:
+        """A state with its new destination, or one for each that the kernel may give it; none where that is not known.
+
+        Of a range the kernel takes what it likes (net/netfilter/nf_nat_core.c, find_best_ips_proto).
+        """
+        if target.how == "prefix":
+            return _netmapped(target, state)
+        ends = self._ends(target)
+        if not ends:
+            return []
+        translated: list[_State] = []
+        for end in ends[:-1]:
+            yes, no = (assume_end(rule, end.address, end.port, self.packets.family, holds) for holds in (True, False))
+            known = _assumed(state, yes)
+            chosen = replace(state, end=end)
+            if known is True:
+                return [chosen]
+            if known is None:
+                translated.append(replace(chosen, assumed=(*state.assumed, yes)))
+                state = replace(state, assumed=(*state.assumed, no))
+        return [*translated, replace(state, end=ends[-1])]
+
+    def _ends(self, target: ir.Rewrite) -> list[End]:
+        """The destinations that a rule may give; none where they are not known, or too many."""
+        addresses = target.addresses
+        if target.how == "interface":
             own = self.firewall.routing.address_of(self.packets.in_interface or "")
+            own = LOCALHOST[self.packets.family] if self.hook == "OUTPUT" else own
             addresses = None if own is None else (own, own)
-        one_port = ports is None or ports[0] == ports[1]
-        if target.how in ("to", "interface") and addresses is not None and addresses[0] == addresses[1] and one_port:
-            return End(addresses[0], None if ports is None else ports[0])
-        return None
+        if addresses is None:
+            return []
+        ports = target.ports or (0, 0)
+        if (addresses[1] - addresses[0] + 1) * (ports[1] - ports[0] + 1) > MOST_CHOICES:
+            return []
+        return [
+            End(address, port if target.ports else None)
+            for address in range(addresses[0], addresses[1] + 1)
+            for port in range(ports[0], ports[1] + 1)
+        ]
 
     def _stop(self, states: Iterable[_State], verdict: Verdict, decision: Decision) -> list[_State]:
         for state in states:
@@ -655,7 +441,7 @@ class _Run:
         wanted = not match.negated
         match match:
             case ir.InterfaceMatch(side=side):
-                name = self.packets.in_interface if side == "in" else state.out_interface
+                name = state.in_interface if side == "in" else state.out_interface
                 return _constant(match.matches(seen_interface(side, name, self.hook, state.bridged)) is wanted)
             case ir.AddressMatch(side="destination", ranges=ranges) if state.end is not None:
                 return _constant((state.end.address in RangeSet.of(*ranges)) is wanted)
@@ -732,6 +518,21 @@ class _Run:
         if match.what == "out" and not has_port and (bridged or wanted):
             return _NEVER
         return (_Part(unknown=match, holds=wanted),)
+
+
+def _netmapped(target: ir.Rewrite, state: _State) -> list[_State]:
+    """A state for each destination that NETMAP makes of those that it had; none where they are too many."""
+    old = state.box.destination
+    if target.addresses is None or old.size > MOST_CHOICES:
+        return []
+    return [
+        replace(
+            state,
+            box=replace(state.box, destination=RangeSet.single(address)),
+            end=End(netmap(address, target.addresses), None),
+        )
+        for address in old.first(MOST_CHOICES)
+    ]
 
 
 def _chosen(values: RangeSet, everything: RangeSet, wanted: bool) -> RangeSet:

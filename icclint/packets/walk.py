@@ -21,8 +21,8 @@ from icclint.packets.firewall import (
     not_captured,
     seen_interface,
 )
-from icclint.packets.nat import new_ends
-from icclint.packets.packet import PORT_PROTOCOLS, TCP, Packet, address_text
+from icclint.packets.nat import End, assume_end, new_ends
+from icclint.packets.packet import PORT_PROTOCOLS, TCP, Packet
 from icclint.packets.routing import LOOPBACK, Way
 from icclint.packets.verdict import (
     Assumption,
@@ -319,7 +319,7 @@ class _Walk:
         if choices is None:
             self.source_seen = None
             return None
-        address, port = self._pick(rule, choices)
+        address, port = self._pick(rule, target, choices)
         side = target.of
         self.here = self.here.model_copy(update={side: address, f"{side}_port": port})
         self.source_seen = self.here.source
@@ -329,15 +329,13 @@ class _Walk:
             return self._nowhere(way) if way.kind == "none" else None
         return None
 
-    def _pick(self, rule: Rule, choices: tuple[tuple[int, int | None], ...]) -> tuple[int, int | None]:
+    def _pick(self, rule: Rule, target: ir.Rewrite, choices: tuple[End, ...]) -> End:
         """Of a range the kernel takes what it likes (nf_nat_core.c, find_best_ips_proto), so the way forks."""
         *others, last = choices
         for choice in others:
-            text = f"{rule.text} gives the packet {address_text(choice[0], self.here.family)}"
-            port = "" if choice[1] is None else f" port {choice[1]}"
-            key = f"nat {rule.span} {choice}"
-            yes = Assumption(key=key, holds=True, text=text + port, span=rule.span)
-            if self._assume(yes, yes.model_copy(update={"holds": False, "text": f"not so: {yes.text}"})):
+            port = choice[1] if target.ports else None
+            yes, no = (assume_end(rule, choice[0], port, self.here.family, holds) for holds in (True, False))
+            if self._assume(yes, no):
                 return choice
         return last
 

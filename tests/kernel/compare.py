@@ -8,11 +8,13 @@ from dataclasses import replace
 
 from icclint.ir.host import Host
 from icclint.ir.ruleset import Rule
+from icclint.packets.box import Box
 from icclint.packets.effect import opening
 from icclint.packets.firewall import firewall
+from icclint.packets.judgement import PacketClass
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP, UDP, Packet
 from icclint.packets.ranges import RangeSet
-from icclint.packets.sets import Box, PacketClass, judge
+from icclint.packets.sets import judge
 from icclint.packets.verdict import Trace, Verdict
 from icclint.packets.walk import walk
 from tests.kernel.frames import StrayError, length, numbers
@@ -152,9 +154,6 @@ def _classes(probes: Sequence[Probe]) -> dict[PacketClass, list[Packet]]:
     """For each way and state the class of all packets between its stations, and those that were sent."""
     sent: dict[tuple[Route, str], list[Packet]] = defaultdict(list)
     for one in probes:
-        if one.route.source is one.route.destination:
-            # What the host sends to itself is no class of `judge`.
-            continue
         sent[one.route, one.packet.state].append(one.packet)
     return {_class(route, state, packets): packets for (route, state), packets in sent.items()}
 

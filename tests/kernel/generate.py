@@ -82,13 +82,9 @@ def _translations(family: int, chain: str, named: bool) -> list[str]:
     if chain not in ("PREROUTING", "OUTPUT"):
         return []
     served = f"{own}:80" if family == 4 else f"[{own}]:80"
-    # `judge` does not follow what the host sends to itself.
-    to_host = (
-        []
-        if named or chain == "OUTPUT"
-        else ["-p udp -j REDIRECT --to-ports 8080", f"-p udp -j DNAT --to-destination {served}"]
-    )
-    return to_host + [f"-j DNAT --to-destination {address}" for address in others]
+    to_host = ["-p udp -j REDIRECT --to-ports 8080", f"-p udp -j DNAT --to-destination {served}"] if not named else []
+    prefix = f"{others[0]}/{31 if family == 4 else 127}"
+    return [*to_host, f"-j NETMAP --to {prefix}", *(f"-j DNAT --to-destination {address}" for address in others)]
 
 
 @st.composite
