@@ -549,3 +549,23 @@ def test_where_the_switch_is_not_known_nothing_certain_is_said_of_frames_that_ar
     effect = Effect(lowered({"networks.json": NETWORKS, "iptables-S": save}))
     within = effect.within(effect.host.bridges[0], 4)
     assert within.extent(Verdict.DELIVERED) is Extent.UNKNOWN
+
+
+def test_a_mark_that_is_not_known_is_another_one_once_a_rule_has_changed_it() -> None:
+    # Mark 1 becomes 3, which the third rule accepts. The dump of one table does not tell what mangle gave before.
+    save = """*filter
+:INPUT ACCEPT [0:0]
+:FORWARD DROP [0:0]
+:OUTPUT ACCEPT [0:0]
+:ONE - [0:0]
+-A FORWARD -m mark --mark 0x1 -g ONE
+-A ONE -j MARK --set-xmark 0x2/0x2
+-A ONE -m mark ! --mark 0x1 -j ACCEPT
+COMMIT
+"""
+    documents = {"networks.json": NETWORKS, "iptables -t filter": save, "sysctl": "net.ipv4.ip_forward = 1\n"}
+    effect = Effect(lowered(documents))
+    outbound = effect.outbound(effect.host.bridges[0], "eth0", 4)
+    assert outbound.extent(Verdict.DELIVERED) is Extent.UNKNOWN
+    (share,) = outbound.shares(Verdict.DELIVERED)
+    assert effect.trace(share).verdict is Verdict.DELIVERED

@@ -29,6 +29,7 @@ from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP
 from icclint.packets.ranges import RangeSet
 from icclint.packets.routing import LOOPBACK
 from icclint.packets.verdict import Assumption, Decision, Verdict, assume_match, decided_by_rule
+from icclint.source import Span
 
 MOST_STEPS = 2_000_000
 """How many times a box may meet a rule before the boxes that are left are called unknown."""
@@ -46,7 +47,8 @@ class _State:
     """A box on its way.
 
     ``in_interface`` is None for what the host itself sends, until that comes back by loopback. ``state`` is the
-    connection's, ``mark`` is None where it is not known, ``accepted`` is what last let it pass.
+    connection's, ``mark`` is None where it is not known, ``marked_at`` is the rule that last changed it, ``accepted``
+    is what last let it pass.
     ``translated`` tells that table nat has settled the destination; ``end`` is the one that it gave, and ``masked``
     tells that it gave another source.
     """
@@ -58,6 +60,7 @@ class _State:
     state: str
     mark: int | None
     assumed: tuple[Assumption, ...] = ()
+    marked_at: Span | None = None
     accepted: Decision | None = None
     end: End | None = None
     masked: bool = False
@@ -337,9 +340,9 @@ class _Run:
                 back += returned
                 return []
             case ir.SetMark(value=value, mask=mask):
-                return [replace(state, mark=_marked(state.mark, value, mask)) for state in matched]
+                return [replace(s, mark=_marked(s.mark, value, mask), marked_at=rule.span) for s in matched]
             case ir.ForgetMark():
-                return [replace(state, mark=None) for state in matched]
+                return [replace(state, mark=None, marked_at=rule.span) for state in matched]
             case ir.NoTrack():
                 # What conntrack has seen it keeps (net/netfilter/xt_CT.c, notrack_tg).
                 return [replace(s, state="UNTRACKED") if s.state == "INVALID" else s for s in matched]
@@ -427,7 +430,7 @@ class _Run:
                     matched.append(inside)
                     continue
                 for answer in (True, False):
-                    assumption = assume_match(part.unknown, answer)
+                    assumption = assume_match(part.unknown, answer, state.marked_at)
                     known = _assumed(inside, assumption)
                     if known is not None and known is not answer:
                         continue

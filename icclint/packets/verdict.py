@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Literal
 
 from icclint.ir.base import Frozen
-from icclint.ir.match import Match, OpaqueMatch
+from icclint.ir.match import MarkMatch, Match, OpaqueMatch
 from icclint.ir.ruleset import Rule
 from icclint.source import Span
 
@@ -89,14 +89,17 @@ def decided_by_rule(rule: Rule) -> Decision:
     return Decision(by="rule", text=rule.text, span=rule.span, rule=rule)
 
 
-def assume_match(match: Match, holds: bool) -> Assumption:
+def assume_match(match: Match, holds: bool, marked_at: Span | None) -> Assumption:
     """That a condition whose answer the capture does not hold is true (or false), negation left aside.
 
     Most answers depend on the packet alone, so that the same text means the same wherever it stands; an opaque
-    match that is not ``per_packet`` answers anew in each rule.
+    match that is not ``per_packet`` answers anew in each rule, and one about a mark answers anew once ``marked_at``, a
+    rule that changed a mark which was not known, was met.
     """
     anew = isinstance(match, OpaqueMatch) and not match.per_packet
     key = f"{match.text} @ {match.span}" if anew else match.text.removeprefix("! ")
+    if isinstance(match, MarkMatch) and marked_at is not None:
+        key = f"{key} after {marked_at}"
     return Assumption(
         key=f"match {key}",
         holds=holds,

@@ -34,6 +34,7 @@ from icclint.packets.verdict import (
     assume_match,
     decided_by_rule,
 )
+from icclint.source import Span
 
 MOST_WAYS = 256
 """How many ways of one packet are followed, before its end is called unknown."""
@@ -101,6 +102,7 @@ class _Walk:
         self.source_seen: int | None = self.packet.source
         self.translated: set[str] = set()
         self.mark: int | None = self.packet.mark if self.firewall.sees_marks else None
+        self.marked_at: Span | None = None
         # Before conntrack has seen a packet it belongs to nothing (net/netfilter/xt_conntrack.c, conntrack_mt).
         self.state = "INVALID"
         self.hook = ""
@@ -250,9 +252,9 @@ class _Walk:
                         stack.append((chain, position))
                     chain, position = called, 0
                 case ir.SetMark(value=value, mask=mask):
-                    self.mark = marked(self.mark, value, mask)
+                    self.mark, self.marked_at = marked(self.mark, value, mask), rule.span
                 case ir.ForgetMark():
-                    self.mark = None
+                    self.mark, self.marked_at = None, rule.span
                 case ir.NoTrack():
                     # What conntrack has seen it keeps: raw comes before it, but by loopback comes what was sent
                     # (net/netfilter/xt_CT.c, notrack_tg).
@@ -350,7 +352,7 @@ class _Walk:
         holds = self._one_holds(match)
         if holds is not None:
             return holds
-        yes, no = assume_match(match, True), assume_match(match, False)
+        yes, no = (assume_match(match, holds, self.marked_at) for holds in (True, False))
         return self._assume(yes, no) is not match.negated
 
     def _assume(self, yes: Assumption, no: Assumption) -> bool:
@@ -398,7 +400,7 @@ class _Walk:
                 return self._known(match)
 
     def _known(self, match: ir.Match) -> bool | None:
-        key = assume_match(match, True).key
+        key = assume_match(match, True, self.marked_at).key
         return next((assumption.holds for assumption in self.assumed if assumption.key == key), None)
 
     def _port(self, match: ir.PortMatch) -> bool | None:
