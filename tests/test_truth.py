@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from functools import cache
 
 import pytest
 from icclint_rules import RULES
@@ -57,16 +58,41 @@ def arrives(probe: captured.Probe, answer: Answer) -> bool:
     return to.container == probe.target or (to.container is None and to.interface == probe.bridge is not None)
 
 
+@cache
+def answers(name: str) -> tuple[tuple[captured.Probe, Answer], ...]:
+    """What icclint says of each packet that was sent on a host."""
+    tracer = Tracer(captured.host(name))
+    return tuple((probe, tracer.answer(probe.question)) for probe in captured.probes(name))
+
+
 @pytest.mark.parametrize("name", captured.NAMES)
 def test_every_packet_ends_as_icclint_says(name: str) -> None:
-    tracer = Tracer(captured.host(name))
-    for probe in captured.probes(name):
-        answer = tracer.answer(probe.question)
+    for probe, answer in answers(name):
         if answer.verdict == "unknown":
             assert name.endswith(NOT_ON_A_BRIDGE), (probe, answer.at.text)
             assert "meets no bridge" in answer.at.text
             continue
         assert arrives(probe, answer) == probe.arrived, (probe, answer.verdict, answer.at.text, answer.delivered_to)
+
+
+def agreement() -> str:
+    """The table of docs/agreement.md: of each engine's packets how many end as icclint says, and how many it leaves."""
+    rows = [
+        "| engine | captures | packets | as predicted | otherwise | cannot be told |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for engine in sorted({name.split("/")[0] for name in captured.NAMES}):
+        names = [name for name in captured.NAMES if name.startswith(f"{engine}/")]
+        asked = [both for name in names for both in answers(name)]
+        unknown = sum(answer.verdict == "unknown" for _, answer in asked)
+        right = sum(arrives(probe, answer) == probe.arrived for probe, answer in asked if answer.verdict != "unknown")
+        counts = (len(names), len(asked), right, len(asked) - right - unknown, unknown)
+        rows.append(f"| {engine} | {' | '.join(f'{count:,}' for count in counts)} |")
+    return "\n".join(rows)
+
+
+def test_the_table_of_agreement_is_current() -> None:
+    assert agreement() in (captured.ROOT.parent.parent / "docs" / "agreement.md").read_text()
 
 
 def test_there_are_packets_to_compare() -> None:
