@@ -3,18 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from icclint_rules import FAMILIES
+import click
+from icclint_rules import FAMILIES, RULES
 from pydantic import BaseModel
 
+from icclint.output.page import markdown
+from icclint.output.text import render_text
 from icclint.reach import Table
 from icclint.report import Report
-from icclint.rule import Profile, Rule
+from icclint.rule import Rule
+from icclint.testing import Case, cases, report
 from icclint.trace import Answer
 
 ROOT = Path(__file__).parent.parent
+PAGES = "docs/rules"
+
+
+def rule_page(rule: Rule) -> str:
+    """docs/rules/RULE.md: the page of a rule, and one of its cases for each outcome."""
+    file = ROOT / "tests" / "rules" / f"{rule.id}.md"
+    setting = file.read_text().partition("\n## ")[0].partition("\n")[2].strip()
+    return f"""{markdown(rule)}
+## Cases
+
+Taken from [its cases](../../tests/rules/{file.name}), which the tests run; `# finding` and `// finding` mark what
+[the rule](../../rules/{rule.check.__module__.replace(".", "/")}.py) must report.
+
+{setting}
+
+{chr(10).join(map(_example, _examples(list(cases(file)))))}"""
+
+
+def _examples(own: list[Case]) -> Iterator[Case]:
+    """The first case in which a rule fires, the first in which it is silent, and the first in which it cannot tell."""
+    yield next(case for case in own if case.marked)
+    yield next(case for case in own if case.is_silent)
+    yield from [case for case in own if case.expected("not assessed") and not case.marked][:1]
+
+
+def _example(case: Case) -> str:
+    """A case as written, and the report on it."""
+    documents = {document.name: document for document, _ in case.capture.documents}
+    # The last line counts documents.
+    *lines, _ = render_text(report(case, RULES), documents)
+    shown = click.unstyle("\n".join(lines)).strip()
+    answer = f"What icclint reports:\n\n```text\n{shown}\n```" if shown else "icclint reports nothing."
+    return f"### {case.title}\n\n{case.host}\n\n{answer}\n"
 
 
 def rules_table() -> str:
@@ -22,15 +60,16 @@ def rules_table() -> str:
     tables = [
         f"""## {(family.__doc__ or "").strip().rstrip(".")}
 
-| rule | severity | a finding means |
-| --- | --- | --- |
+| rule | severity | profile | a finding means |
+| --- | --- | --- | --- |
 {chr(10).join(map(_row, family.RULES))}
 """
         for family in FAMILIES
     ]
     return f"""# Rules
 
-One file a rule: its page is the docstring, its cases are `tests/rules/RULE.md`. `icclint explain RULE` shows the page.
+Each rule has a page, which `icclint explain RULE` shows as well. `icclint check` asks the rules of the default profile;
+`--profile audit` asks all of them.
 
 {chr(10).join(tables)}
 ## Writing one
@@ -44,18 +83,23 @@ else of icclint:
         ...
 
 `host` holds the claims, `effect` answers what the rules do with the packets that a claim is about; a rule never reads
-the text of a dump. What it cannot tell it yields as `NotAssessed`, with the command whose output would tell. Built-in
-rules are listed in `RULES` of `icclint_rules`; a package of your own names its tuple by an entry point:
+the text of a dump. What it cannot tell it yields as `NotAssessed`, with the command whose output would tell. From list
+items of References such as `- CWE-923` and `- CIS Docker Benchmark 1.8.0, 2.2`, SARIF logs relate the rule to both.
 
-    [project.entry-points."icclint.rules"]
-    mine = "my_rules:RULES"
+Its cases are a Markdown file named after it: hosts in fenced blocks, with the lines marked that it must report. Those
+of the built-in rules are `tests/rules/RULE.md`; `icclint.testing` runs them, and describes their format. The built-in
+rules are listed in `RULES` of their family's folder here.
+
+Rules of other packages are found in the same way, by an entry point. `icclint new-rule NAME` makes such a package: a
+page, a question, a case that fires and one that is silent, and the test that runs them.
+[icclint-egress-open](../examples/icclint-egress-open) began so. Once a package is installed, `icclint check` asks its
+rules too. One that does not load is exit code 2, and a rule that crashes is exit code 4: a run that quietly went
+without a rule would look like a clean host.
 """
 
 
 def _row(rule: Rule) -> str:
-    path = f"{rule.check.__module__.replace('.', '/')}.py"
-    audit = " (audit)" if rule.profile is Profile.AUDIT else ""
-    return f"| [`{rule.id}`]({path}) | {rule.severity.value}{audit} | {rule.summary} |"
+    return f"| [`{rule.id}`](../{PAGES}/{rule.id}.md) | {rule.severity.value} | {rule.profile.value} | {rule.summary} |"
 
 
 def schema(model: type[BaseModel]) -> str:
@@ -68,10 +112,14 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/report.schema.json": lambda: schema(Report),
     "docs/trace.schema.json": lambda: schema(Answer),
     "docs/reach.schema.json": lambda: schema(Table),
+    **{f"{PAGES}/{rule.id}.md": partial(rule_page, rule) for rule in RULES},
 }
 """Each generated file, and what makes its text."""
 
 
 if __name__ == "__main__":
+    (ROOT / PAGES).mkdir(exist_ok=True)
+    for page in (ROOT / PAGES).glob("*.md"):
+        page.unlink()
     for name, text in GENERATED.items():
         (ROOT / name).write_text(text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SEVERITIES = ("high", "medium", "low", "note", "never")
 PROFILES = ("default", "audit")
 FORMATS = ("text", "json", "sarif")
+WIDEST_PAGE = 100
+"""Prose in longer lines is hard to read."""
 
 OK, FOUND, USAGE, INCOMPLETE, CRASHED = range(5)
 
@@ -110,17 +113,21 @@ def check(
 @click.argument("rule")
 def explain(rule: str) -> None:
     """Show the page of a RULE: what it detects, why it matters, what to do, and its limits."""
+    from icclint.output.page import terminal  # noqa: PLC0415
+
     found = _named(_rules(), rule)
-    click.echo(f"# {found.id} ({found.severity.value})\n\n{found.page.strip()}")
+    width = min(shutil.get_terminal_size().columns, WIDEST_PAGE)
+    _write(terminal(found, width), None, _coloured("auto", None))
 
 
 @main.command("rules")
 def list_rules() -> None:
-    """List all rules, the built-in ones and those of other packages."""
+    """List all rules, the built-in ones and those of other packages: name, family, severity, profile, and meaning."""
     rules = _rules()
-    width = max(len(rule.id) for rule in rules)
-    for rule in rules:
-        click.echo(f"{rule.id:<{width}}  {rule.severity.value:<6}  {rule.summary}")
+    rows = [(rule.id, rule.family, rule.severity.value, rule.profile.value) for rule in rules]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for rule, row in zip(rules, rows, strict=True):
+        click.echo("  ".join((*map(str.ljust, row, widths), rule.summary)))
 
 
 @main.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from enum import Enum
 from icclint.finding import Finding, NotAssessed, Severity
 from icclint.ir.host import Host
 from icclint.packets.effect import Effect
+from icclint.references import References, read_references
 
 
 class Evidence(Enum):
@@ -41,12 +43,20 @@ class Profile(Enum):
 
 Check = Callable[[Host, Effect], Iterator[Finding | NotAssessed]]
 
+_ID = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+def is_id(text: str) -> bool:
+    """Whether a rule may have that name: words in lower case, with hyphens between them."""
+    return _ID.fullmatch(text) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A rule: its name, how much its findings matter, what it needs, its question, and its page in Markdown.
 
-    ``since`` is the first version of icclint that has it, ``profile`` the narrowest profile that asks it.
+    ``since`` is the first version of its package that has it, ``profile`` the narrowest profile that asks it. Raises
+    TypeError or ValueError for what would fail only when the rule is asked: no type checker guards other packages.
     """
 
     id: str
@@ -56,6 +66,27 @@ class Rule:
     since: str
     check: Check
     page: str
+
+    def __post_init__(self) -> None:
+        if not is_id(self.id):
+            raise ValueError(f"{self.id!r} is no name for a rule: words in lower case, with hyphens between them")
+        for value, kind in (
+            (self.severity, Severity),
+            (self.profile, Profile),
+            *((need, Evidence) for need in self.needs),
+        ):
+            if not isinstance(value, kind):
+                raise TypeError(f"rule {self.id}: {value!r} is no {kind.__name__}")
+
+    @property
+    def family(self) -> str:
+        """The package that its module stands in: what its questions are about."""
+        return self.check.__module__.rpartition(".")[0].rpartition(".")[2] or self.check.__module__
+
+    @property
+    def references(self) -> References:
+        """What its page refers to."""
+        return read_references(self.section("References"))
 
     @property
     def summary(self) -> str:

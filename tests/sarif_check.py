@@ -310,6 +310,34 @@ def tags(log: Log) -> Iterator[tuple[str, str]]:
                 yield rule["id"], "GitLab takes it for a leaked secret"
 
 
+@check
+def taxa_of_a_rule(log: Log) -> Iterator[tuple[str, str]]:
+    for run in log.runs:
+        declared = {taxonomy["guid"]: taxonomy for taxonomy in run.get("taxonomies", [])}
+        supported = run["tool"]["driver"].get("supportedTaxonomies", [])
+        if [reference["guid"] for reference in supported] != list(declared):
+            yield "tool", "the taxonomies that it supports are not those of the run"
+        for rule in _rules(run):
+            targets = [relationship["target"] for relationship in rule.get("relationships", [])]
+            yield from ((rule["id"], f"no taxon is {target}") for target in targets if not _is_taxon(target, declared))
+            weaknesses = {int(target["id"]) for target in targets if target["toolComponent"]["name"] == "CWE"}
+            tagged = {int(tag.rpartition("-")[2]) for tag in rule["properties"].get("tags", []) if "/cwe-" in tag}
+            if weaknesses != tagged:
+                yield rule["id"], f"related to the weaknesses {weaknesses}, tagged with {tagged}"
+
+
+def _is_taxon(target: Object, taxonomies: Mapping[str, Object]) -> bool:
+    component = target["toolComponent"]
+    taxonomy = taxonomies.get(component.get("guid"))
+    return (
+        taxonomy is not None
+        and taxonomy["name"] == component["name"]
+        # In a reference to a component, an index is one among the tool's extensions.
+        and "index" not in component
+        and (target["index"], target["id"]) in [(index, taxon["id"]) for index, taxon in enumerate(taxonomy["taxa"])]
+    )
+
+
 # --- Identity ---
 
 
@@ -482,6 +510,9 @@ def determinism(log: Log) -> Iterator[tuple[str, str]]:
         # Arguments of messages are words; those of invocations are of the machine.
         if "id" in found:
             varying -= {"arguments"}
+        # That of a taxonomy is its name once more.
+        if re.search(r"/(taxonomies|supportedTaxonomies)/\d+$|/toolComponent$", where):
+            varying -= {"guid"}
         yield from ((where, f"{key} differs from run to run") for key in varying)
     for number, run in enumerate(log.runs):
         for name, base in run.get("originalUriBaseIds", {}).items():

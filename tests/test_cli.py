@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -207,9 +208,35 @@ def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
 
 def test_explain_and_rules() -> None:
     page = run("explain", "link-orphaned").output
-    assert page.startswith("# link-orphaned (high)\n")
-    assert "## Limits" in page
-    assert "icc-off-but-forwarded" in run("rules").output
+    assert page.startswith("link-orphaned\n")
+    assert "\n  Severity: high\n  Profile:  default\n  Family:   links\n" in page
+    assert "\n  Needs:    iptables-save\n" in page
+    assert "\nLimits\n" in page
+    rows = [line.split(maxsplit=4) for line in run("rules").output.splitlines()]
+    assert ["icc-off-but-forwarded", "icc", "high", "default"] in [row[:4] for row in rows]
+    assert {row[3] for row in rows} <= {"default", "audit"}
+
+
+def test_the_default_profile_leaves_out_what_only_an_audit_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    from icclint import plugins
+    from icclint.rule import Profile
+
+    audit = {"icc-off-but-forwarded"}
+    rules = [
+        replace(rule, profile=Profile.AUDIT if rule.id in audit else Profile.DEFAULT) for rule in plugins.load_rules()
+    ]
+    monkeypatch.setattr(plugins, "load_rules", lambda: tuple(rules))
+
+    def found(*options: str) -> set[str]:
+        report = json.loads(run("check", BROKEN, "-o", "json", *options).stdout)
+        return {finding["rule"] for finding in report["findings"]}
+
+    assert found("--profile", "audit") - found() == audit
+    assert found("--profile", "default") == found()
+    assert found("--select", "icc-off-but-forwarded") == audit
+    assert run("check", BROKEN, "--profile", "all").exit_code == 2
+    (row,) = [line for line in run("rules").output.splitlines() if line.startswith("icc-off-but-forwarded ")]
+    assert row.split()[3] == "audit"
 
 
 @pytest.mark.parametrize(

@@ -38,3 +38,15 @@ def test_the_readme_shows_what_the_commands_print(monkeypatch: pytest.MonkeyPatc
         for part in parts:
             assert part in printed[place:], command
             place = printed.index(part, place) + len(part)
+
+
+def test_every_page_belongs_to_a_rule() -> None:
+    pages = {f"docs/rules/{path.name}" for path in (ROOT / "docs" / "rules").iterdir()}
+    assert pages <= generate.GENERATED.keys()
+
+
+@pytest.mark.parametrize("name", ["rules/README.md", *(name for name in generate.GENERATED if "docs/rules/" in name)])
+def test_links_of_generated_pages_lead_to_files(name: str) -> None:
+    links = re.findall(r"\]\(([^):]+)\)", (ROOT / name).read_text())
+    assert links
+    assert [link for link in links if not (ROOT / name).parent.joinpath(link).exists()] == []

@@ -251,7 +251,42 @@ def test_a_crash_is_an_error_without_paths(error: Callable[[], Exception], kind:
 def test_the_rule_of_another_package_need_not_have_a_page() -> None:
     *_, rule = assert_sound(checked([capture(BROKEN)], failing(ValueError)))["runs"][0]["tool"]["driver"]["rules"]
     assert rule["name"] == "OtherRule"
-    assert "helpUri" not in rule
+    assert rule["help"]["text"] == "other-rule."
+    assert not {"helpUri", "relationships"} & rule.keys()
+    assert rule["properties"]["tags"] == ["security", "docker", "iptables"]
+
+
+def test_rules_are_related_to_the_weaknesses_and_benchmark_items_that_their_pages_name() -> None:
+    page = "A rule.\n\n## References\n\n- CWE-923, CWE-79\n- CIS Docker Benchmark 1.8.0, 2.2 (2.1 up to 1.2.0)\n"
+    other = "A rule.\n\n## References\n\n- CIS Docker Benchmark 1.6.0, 2.10, 2.2\n"
+    rules = (replace(RULES[0], page=page), replace(RULES[1], page=other))
+    run = assert_sound(checked([capture(BROKEN)], rules).with_report(findings=()))["runs"][0]
+    assert [(t["name"], t.get("version"), [taxon["id"] for taxon in t["taxa"]]) for t in run["taxonomies"]] == [
+        ("CIS Docker Benchmark", "1.6.0", ["2.2", "2.10"]),
+        ("CIS Docker Benchmark", "1.8.0", ["2.2"]),
+        ("CWE", None, ["79", "923"]),
+    ]
+    one, two = run["tool"]["driver"]["rules"]
+    assert [(r["target"]["id"], r["kinds"]) for r in one["relationships"]] == [
+        ("923", ["superset"]),
+        ("79", ["superset"]),
+        ("2.2", ["relevant"]),
+    ]
+    assert one["properties"]["tags"][3:] == ["external/cwe/cwe-923", "external/cwe/cwe-079"]
+    assert [r["target"]["toolComponent"]["guid"] for r in two["relationships"]] == [run["taxonomies"][0]["guid"]] * 2
+
+
+def test_no_rule_has_more_tags_than_gitlab_takes() -> None:
+    weaknesses = ", ".join(f"CWE-{number}" for number in range(1, 30))
+    page = f"A rule.\n\n## References\n\n- {weaknesses}\n"
+    root = checked([capture(BROKEN)], [replace(RULES[0], page=page)]).with_report(findings=()).root()
+    assert len(bag(root)["tags"]) == 10
+
+
+def test_a_built_in_rule_leads_to_its_page() -> None:
+    for built_in in driver(checked([capture(BROKEN)], ALL_RULES).root())["rules"]:
+        path = built_in["helpUri"].removeprefix(f"{sarif.HOME}/blob/main/")
+        assert (ROOT / path).read_text().startswith(built_in["help"]["markdown"].rpartition("\n[")[0].rstrip())
 
 
 COMMENTS = {
@@ -431,6 +466,10 @@ def bag(root: Any) -> Any:
     return rule(root)["properties"]
 
 
+def taxon(root: Any) -> Any:
+    return rule(root)["relationships"][0]["target"]
+
+
 def result(root: Any) -> Any:
     return root["runs"][0]["results"][0]
 
@@ -510,6 +549,13 @@ FAULTS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("tags", "many", lambda r: bag(r)["tags"].extend(str(number) for number in range(10))),
     ("tags", "not security", lambda r: bag(r).update(tags=["docker"])),
     ("tags", "a secret", lambda r: bag(r)["tags"].append("external/cwe/cwe-319")),
+    ("taxa_of_a_rule", "another taxon", lambda r: taxon(r).update(id="1")),
+    ("taxa_of_a_rule", "the index of another taxon", lambda r: taxon(r).update(index=99)),
+    ("taxa_of_a_rule", "no such taxonomy", lambda r: taxon(r)["toolComponent"].pop("guid")),
+    ("taxa_of_a_rule", "another taxonomy", lambda r: taxon(r)["toolComponent"].update(name="OWASP")),
+    ("taxa_of_a_rule", "the index of an extension", lambda r: taxon(r)["toolComponent"].update(index=0)),
+    ("taxa_of_a_rule", "not supported", lambda r: driver(r).pop("supportedTaxonomies")),
+    ("taxa_of_a_rule", "no tag", lambda r: bag(r)["tags"].remove("external/cwe/cwe-923")),
     ("fingerprints", "none", lambda r: result(r).pop("partialFingerprints")),
     (
         "fingerprints",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import json
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ import attr
 import sarif_om as om
 
 from icclint import __version__
+from icclint.output.page import markdown
 from icclint.output.visible import visible
 from icclint.report import (
     PathStep,
@@ -52,6 +54,8 @@ MOST_STEPS = 50
 MOST_TEXT = 2_000
 """GitLab drops a result whose message has more than 2,048 characters."""
 MOST_CLAIM = 500
+MOST_TAGS = 10
+"""GitLab takes no more of a rule, GitHub refuses more than 20."""
 MOST_DESCRIPTION = 1_000
 """GitHub cuts descriptions of rules at 1,024 characters."""
 MOST_SNIPPET = 2_000
@@ -146,8 +150,10 @@ _NOTICES = (_CRASHED, _UNREAD, _GAP, _NOT_ASSESSED, _SHORTENED)
 
 
 def _run(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[str, int]) -> om.Run:
+    taxa = _taxa(rules)
     return om.Run(
-        tool=om.Tool(driver=_driver(rules)),
+        tool=om.Tool(driver=_driver(rules, taxa)),
+        taxonomies=[_component(taxonomy, names) for taxonomy, names in taxa.items()] or None,
         # Columns count what Python counts, and a lone carriage return ends no line.
         column_kind="unicodeCodePoints",
         newline_sequences=["\r\n", "\n"],
@@ -159,7 +165,7 @@ def _run(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[
     )
 
 
-def _driver(rules: Sequence[Rule]) -> om.ToolComponent:
+def _driver(rules: Sequence[Rule], taxa: _Taxa) -> om.ToolComponent:
     """The tool with all rules that ran, whether they found anything or not: so the log says what was looked for."""
     return om.ToolComponent(
         name="icclint",
@@ -168,17 +174,17 @@ def _driver(rules: Sequence[Rule]) -> om.ToolComponent:
         information_uri=HOME,
         version=__version__,
         semantic_version=__version__,
-        rules=[_rule(rule) for rule in rules],
+        rules=[_rule(rule, taxa) for rule in rules],
         notifications=[_notification_descriptor(notice) for notice in _NOTICES],
+        supported_taxonomies=[_component_reference(taxonomy) for taxonomy in taxa] or None,
     )
 
 
-def _rule(rule: Rule) -> om.ReportingDescriptor:
+def _rule(rule: Rule, taxa: _Taxa) -> om.ReportingDescriptor:
     weight = _WEIGHTS[rule.severity.value]
     uri = _help_uri(rule)
     # GitHub wants all of these texts, and rules of other packages may have no page.
-    page = rule.page.strip() or f"{rule.id}."
-    summary = page.partition("\n")[0]
+    summary = rule.summary or f"{rule.id}."
     detects = " ".join(rule.section("What it detects").split())
     return om.ReportingDescriptor(
         id=rule.id,
@@ -188,10 +194,14 @@ def _rule(rule: Rule) -> om.ReportingDescriptor:
         message_strings={key: om.MultiformatMessageString(text=text) for key, text in _MESSAGES.items()},
         default_configuration=om.ReportingConfiguration(level=weight.level, rank=weight.rank),
         help_uri=uri,
-        # GitHub shows the help and no help URI.
-        help=om.MultiformatMessageString(text=page, markdown=f"{page}\n\n[The rule's source]({uri})" if uri else page),
+        help=om.MultiformatMessageString(
+            text=rule.page.strip() or summary,
+            # GitHub shows the help and no help URI.
+            markdown=f"{markdown(rule)}\n[This page with examples]({uri})\n" if uri else markdown(rule),
+        ),
+        relationships=[_relationship(taxonomy, name, taxa) for taxonomy, name in _classified(rule)] or None,
         properties={
-            "tags": ["security", "docker", "iptables"],
+            "tags": ["security", "docker", "iptables", *_weakness_tags(rule)][:MOST_TAGS],
             # A finding has a packet that proves it, or names what it assumes.
             "precision": "very-high",
             "problem.severity": weight.problem,
@@ -201,11 +211,15 @@ def _rule(rule: Rule) -> om.ReportingDescriptor:
 
 
 def _help_uri(rule: Rule) -> str | None:
-    """Where the page of a built-in rule stands: it is the docstring of its module. Other packages have other homes."""
-    module = rule.check.__module__
-    if module.partition(".")[0] != "icclint_rules":
+    """Where the page of a built-in rule stands. Other packages have other homes."""
+    if rule.check.__module__.partition(".")[0] != "icclint_rules":
         return None
-    return f"{HOME}/blob/main/rules/{module.replace('.', '/')}.py"
+    return f"{HOME}/blob/main/docs/rules/{rule.id}.md"
+
+
+def _weakness_tags(rule: Rule) -> list[str]:
+    """The form in which CodeQL tags its rules, and by which GitHub finds weaknesses."""
+    return [f"external/cwe/cwe-{number:03}" for number in rule.references.weaknesses]
 
 
 def _notification_descriptor(notice: _Notice) -> om.ReportingDescriptor:
@@ -244,6 +258,83 @@ def _unique(documents: Iterable[ReportedDocument]) -> list[ReportedDocument]:
     for document in documents:
         first.setdefault(document.name, document)
     return list(first.values())
+
+
+# --- What rules are classified by ---
+
+
+class _Taxonomy(NamedTuple):
+    """A list of things that others have named and numbered, and how a rule relates to one of them (section 3.53.3)."""
+
+    name: str
+    version: str | None
+    organization: str
+    address: str
+    kind: str
+
+    @property
+    def guid(self) -> str:
+        """A reference finds its component by this or not at all (section 3.54.2), so it is made of the name alone."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self.address}#{self.version or ''}"))
+
+
+# GitLab knows it by this name. Its numbers keep their meaning, so no version is given.
+_WEAKNESSES = _Taxonomy("CWE", None, "MITRE", "https://cwe.mitre.org/", "superset")
+
+_Taxa = Mapping[_Taxonomy, Sequence[str]]
+"""Each taxonomy that rules of a log refer to, with those of its entries to which they do."""
+
+
+def _benchmark(version: str) -> _Taxonomy:
+    address = "https://www.cisecurity.org/benchmark/docker"
+    return _Taxonomy("CIS Docker Benchmark", version, "Center for Internet Security", address, "relevant")
+
+
+def _classified(rule: Rule) -> Iterator[tuple[_Taxonomy, str]]:
+    """The entries of taxonomies that the page of a rule refers to."""
+    references = rule.references
+    yield from ((_WEAKNESSES, str(number)) for number in references.weaknesses)
+    yield from ((_benchmark(item.version), item.item) for item in references.benchmark_items)
+
+
+def _taxa(rules: Iterable[Rule]) -> _Taxa:
+    found: dict[_Taxonomy, set[str]] = {}
+    for rule in rules:
+        for taxonomy, name in _classified(rule):
+            found.setdefault(taxonomy, set()).add(name)
+    by_name = sorted(found.items(), key=lambda pair: (pair[0].name, pair[0].version or ""))
+    return {taxonomy: sorted(names, key=_by_numbers) for taxonomy, names in by_name}
+
+
+def _by_numbers(name: str) -> list[int]:
+    return [int(number) for number in name.split(".")]
+
+
+def _component(taxonomy: _Taxonomy, names: Sequence[str]) -> om.ToolComponent:
+    return om.ToolComponent(
+        name=taxonomy.name,
+        version=taxonomy.version,
+        organization=taxonomy.organization,
+        information_uri=taxonomy.address,
+        guid=taxonomy.guid,
+        is_comprehensive=False,
+        taxa=[om.ReportingDescriptor(id=name, help_uri=_taxon_uri(taxonomy, name)) for name in names],
+    )
+
+
+def _taxon_uri(taxonomy: _Taxonomy, name: str) -> str | None:
+    return f"{taxonomy.address}data/definitions/{name}.html" if taxonomy == _WEAKNESSES else None
+
+
+def _component_reference(taxonomy: _Taxonomy) -> om.ToolComponentReference:
+    return om.ToolComponentReference(name=taxonomy.name, guid=taxonomy.guid)
+
+
+def _relationship(taxonomy: _Taxonomy, name: str, taxa: _Taxa) -> om.ReportingDescriptorRelationship:
+    target = om.ReportingDescriptorReference(
+        id=name, index=taxa[taxonomy].index(name), tool_component=_component_reference(taxonomy)
+    )
+    return om.ReportingDescriptorRelationship(target=target, kinds=[taxonomy.kind])
 
 
 # --- Results ---
