@@ -71,27 +71,33 @@ def _check_rule(host: Host, effect: Effect, rule: Rule, draft: _Draft) -> None:
         draft.not_assessed.append(_not_assessed(host, rule, not_assessed))
         return
     try:
-        said = list(rule.check(host, effect))
-    except Exception:  # whatever a rule raises must not look like silence
+        answer = _answer(host, rule, rule.check(host, effect))
+    # Whatever a rule raises must not look like silence, and neither must its end of the process.
+    except (Exception, SystemExit):
         error = traceback.format_exc(limit=-3).strip()
         draft.crashes.append(r.ReportedCrash(rule=rule.id, host=host.name, error=error))
         return
+    draft.findings += answer.findings
+    draft.not_assessed += answer.not_assessed
+
+
+def _answer(host: Host, rule: Rule, said: Iterable[object]) -> _Draft:
+    """What a rule says of a host. Raises whatever the rule raises, and TypeError for what is no word of a rule."""
+    answer = _Draft()
     for word in said:
-        if isinstance(word, NotAssessed):
-            draft.not_assessed.append(_not_assessed(host, rule, word))
-        else:
-            finding = _finding(host, rule, word)
-            span = word.primary.span
-            order = (
-                rule.severity.rank,
-                span.document,
-                span.line,
-                span.column,
-                rule.id,
-                word.subject,
-                word.message,
-            )
-            draft.findings.append((order, finding))
+        match word:
+            case NotAssessed():
+                answer.not_assessed.append(_not_assessed(host, rule, word))
+            case Finding():
+                answer.findings.append((_order(rule, word), _finding(host, rule, word)))
+            case _:
+                raise TypeError(f"a rule yields Finding and NotAssessed, and this one {word!r}")
+    return answer
+
+
+def _order(rule: Rule, finding: Finding) -> tuple[object, ...]:
+    span = finding.primary.span
+    return (rule.severity.rank, span.document, span.line, span.column, rule.id, finding.subject, finding.message)
 
 
 def _numbered(findings: Iterable[r.ReportedFinding]) -> Iterable[r.ReportedFinding]:

@@ -19,22 +19,33 @@ def load_rules() -> tuple[Rule, ...]:
     An entry point of the group ``icclint.rules`` names a tuple of `Rule`. Raises `RulePackageError` where one does
     not load, where it holds anything else, and where two rules have one name.
     """
-    points = sorted(entry_points(group=GROUP), key=lambda point: (point.name != "builtin", point.name))
-    rules = tuple(rule for point in points for rule in _load(point))
+    points = sorted(entry_points(group=GROUP), key=lambda point: (point.name != "builtin", point.name, point.value))
+    owners: dict[str, EntryPoint] = {}
+    rules: list[Rule] = []
+    for point in points:
+        for rule in _load(point):
+            if rule.id in owners:
+                raise RulePackageError(
+                    f"two rules have the name {rule.id}: of {_named(owners[rule.id])}, {_named(point)}"
+                )
+            owners[rule.id] = point
+            rules.append(rule)
     if not rules:
         raise RulePackageError(f"no rules are installed: the entry point group {GROUP} is empty")
-    for found in rules:
-        if sum(rule.id == found.id for rule in rules) > 1:
-            raise RulePackageError(f"two rules have the name {found.id}")
-    return rules
+    return tuple(rules)
 
 
 def _load(point: EntryPoint) -> tuple[Rule, ...]:
     try:
         rules = tuple(point.load())
-    except Exception as error:  # a foreign package may raise anything
-        raise RulePackageError(f"rule package {point.name} ({point.value}) does not load: {error}") from error
-    strange = [value for value in rules if not isinstance(value, Rule)]
-    if strange:
-        raise RulePackageError(f"rule package {point.name} ({point.value}) holds what is no rule: {strange[0]!r}")
+    # A foreign package may raise anything, and one that ends the process would end it without a word.
+    except (Exception, SystemExit) as error:
+        raise RulePackageError(f"{_named(point)} does not load: {type(error).__name__}: {error}") from error
+    for value in rules:
+        if not isinstance(value, Rule):
+            raise RulePackageError(f"{_named(point)} holds what is no rule: {value!r}")
     return rules
+
+
+def _named(point: EntryPoint) -> str:
+    return f"rule package {point.name} ({point.value})"
