@@ -209,6 +209,31 @@ def reach(captures: tuple[str, ...], disagreements: bool, output: str) -> None:
     _write([table.model_dump_json(indent=2, by_alias=True)] if output == "json" else table.text(), None, coloured=True)
 
 
+@main.command()
+@click.argument("name")
+@click.option("--directory", type=click.Path(file_okay=False, path_type=Path), metavar="DIR",
+              help="The folder to write it to, new or empty.  [default: icclint-NAME]")  # fmt: skip
+def new_rule(name: str, directory: Path | None) -> None:
+    """Begin a rule of your own: a package with its page, its question, its cases and the test that runs them.
+
+    NAME is the rule's: words in lower case, with hyphens between them.
+    """
+    from icclint.scaffold import write_package  # noqa: PLC0415
+
+    if any(rule.id == name for rule in _rules()):
+        raise click.UsageError(f"a rule with the name {name} is there already")
+    folder = directory or Path(f"icclint-{name}")
+    try:
+        written = write_package(name, folder)
+    except (ValueError, FileExistsError) as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        _fail(f"{folder} cannot be written: {error.strerror}", USAGE)
+    for path in written:
+        click.echo(path)
+    click.echo(f"\nNext: pip install -e '{folder}[test]' && pytest {folder}")
+
+
 def _split_port(text: str) -> tuple[str, int | None]:
     """``WHO:PORT`` or ``[ADDRESS]:PORT``; an IPv6 address alone has colons of its own."""
     if text.startswith("["):

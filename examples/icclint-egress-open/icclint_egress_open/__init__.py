@@ -1,0 +1,5 @@
+"""Rules for icclint."""
+
+from icclint_egress_open.egress_open import egress_open
+
+RULES = (egress_open,)
