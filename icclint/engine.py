@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from icclint import report as r
 from icclint.capture.read import Capture
+from icclint.docker.generation import generations
 from icclint.finding import Finding, NotAssessed
 from icclint.fingerprint import fingerprint
 from icclint.ir.host import Host
@@ -23,6 +24,7 @@ from icclint.source import Gap, Span
 class _Draft:
     """The parts of a report, in the order in which they are found."""
 
+    hosts: list[r.ReportedHost] = field(default_factory=list)
     documents: list[r.ReportedDocument] = field(default_factory=list)
     findings: list[tuple[tuple[object, ...], r.ReportedFinding]] = field(default_factory=list)
     not_assessed: list[r.ReportedNotAssessed] = field(default_factory=list)
@@ -36,6 +38,7 @@ def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
     for capture in sorted(captures, key=lambda capture: capture.host):
         _check_capture(capture, rules, draft)
     return r.Report(
+        hosts=tuple(draft.hosts),
         documents=tuple(sorted(draft.documents, key=lambda document: document.name)),
         findings=tuple(_numbered(finding for _, finding in sorted(draft.findings, key=lambda pair: pair[0]))),
         not_assessed=tuple(draft.not_assessed),
@@ -46,6 +49,7 @@ def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
 
 def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> None:
     host, gaps = lower_host(capture.host, capture.documents)
+    draft.hosts.append(_host(host))
     draft.documents += [
         r.ReportedDocument(
             name=document.name,
@@ -134,6 +138,13 @@ def _not_assessed(host: Host, rule: Rule, word: NotAssessed) -> r.ReportedNotAss
     return r.ReportedNotAssessed(
         rule=rule.id, host=host.name, subject=word.subject, reason=word.reason, capture_with=word.capture_with
     )
+
+
+def _host(host: Host) -> r.ReportedHost:
+    marks = (
+        r.ReportedReleases(releases=mark.generation.name, location=location(mark.span)) for mark in generations(host)
+    )
+    return r.ReportedHost(name=host.name, rules_of=tuple(marks))
 
 
 def _gap(host: str, gap: Gap) -> r.ReportedGap:

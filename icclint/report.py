@@ -32,6 +32,24 @@ class ReportedLocation(_Part):
     end_column: int
 
 
+class ReportedReleases(_Part):
+    """Releases of the engine that wrote rules of a host, and a line that only they write."""
+
+    releases: str
+    location: ReportedLocation
+
+
+class ReportedHost(_Part):
+    """A host that was looked at.
+
+    ``rules_of`` are the releases of the engine that its rules are told to be of: none where no engine's rules are
+    recognised, several where rules of one engine outlived it.
+    """
+
+    name: str
+    rules_of: tuple[ReportedReleases, ...]
+
+
 class RelatedLocation(_Part):
     """A place that a finding leans on, and what is to be seen there."""
 
@@ -131,6 +149,7 @@ class Report(_Part):
     """Everything that a run has to say, in an order that does not depend on the order of its arguments."""
 
     format: Literal["icclint/1"] = "icclint/1"
+    hosts: tuple[ReportedHost, ...]
     documents: tuple[ReportedDocument, ...]
     findings: tuple[ReportedFinding, ...]
     not_assessed: tuple[ReportedNotAssessed, ...]

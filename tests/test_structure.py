@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "icclint.source": set(),
     "icclint.parse": {"source"},
     "icclint.ir": {"source"},
-    "icclint.docker": {"ir"},
+    "icclint.docker": {"source", "ir"},
     "icclint.lower": {"source", "parse", "ir", "docker"},
     "icclint.capture": {"source", "parse"},
     "icclint.packets": {"source", "ir", "docker"},
@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "icclint.report": set(),
     "icclint.fingerprint": {"ir"},
     "icclint.engine": {
-        "source", "ir", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
+        "source", "ir", "docker", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
     },
     "icclint.output": {"source", "report", "rule"},
     "icclint.testing": {"source", "parse", "capture", "rule", "report", "engine"},

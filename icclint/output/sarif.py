@@ -162,6 +162,11 @@ def _run(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[
         artifacts=[_artifact(document, places) for document in _unique(report.documents)],
         invocations=[_invocation(report, places, order)],
         results=[],
+        properties={
+            "hosts": [
+                {"name": host.name, "rulesOf": [found.releases for found in host.rules_of]} for host in report.hosts
+            ]
+        },
     )
 
 

@@ -13,6 +13,7 @@ from icclint.report import (
     Report,
     ReportedFinding,
     ReportedGap,
+    ReportedHost,
     ReportedLocation,
     ReportedNotAssessed,
 )
@@ -143,14 +144,27 @@ def _gaps(gaps: tuple[ReportedGap, ...]) -> Iterator[str]:
 
 
 def _hosts(report: Report) -> Iterator[str]:
-    """One line for each host, where there is more than one."""
-    hosts = sorted({document.host for document in report.documents})
-    if len(hosts) < 2:
+    """Which engine wrote the rules of each host; where there is more than one, also how it stands with each."""
+    if len(report.hosts) == 1:
+        yield f"{_engine(report.hosts[0])}{_told_by(report.hosts[0])}"
         return
-    width = max(len(visible(host)) for host in hosts)
-    for host in hosts:
-        yield f"{visible(host):<{width}}  {_word(report, host)}"
-    yield ""
+    width = max((len(visible(host.name)) for host in report.hosts), default=0)
+    engines = max((len(_engine(host)) for host in report.hosts), default=0)
+    for host in report.hosts:
+        yield f"{visible(host.name):<{width}}  {_engine(host):<{engines}}  {_word(report, host.name)}"
+    if report.hosts:
+        yield ""
+
+
+def _engine(host: ReportedHost) -> str:
+    if not host.rules_of:
+        return "no rules of Docker Engine recognised"
+    return f"rules of Docker Engine {' and of '.join(found.releases for found in host.rules_of)}"
+
+
+def _told_by(host: ReportedHost) -> str:
+    places = (f"{visible(found.location.document)}:{found.location.line}" for found in host.rules_of)
+    return f", as told by {' and '.join(places)}" if host.rules_of else ""
 
 
 def _word(report: Report, host: str) -> str:
