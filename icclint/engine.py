@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from icclint import report as r
 from icclint.capture.read import Capture
 from icclint.docker.generation import generations
-from icclint.finding import Finding, NotAssessed
+from icclint.finding import Finding, Location, NotAssessed
 from icclint.fingerprint import fingerprint
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
@@ -63,45 +63,90 @@ def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> No
     ]
     draft.gaps += [_gap(capture.host, gap) for gap in (*capture.gaps, *gaps)]
     effect = Effect(host)
-    for rule in rules:
-        _check_rule(host, effect, rule, draft)
+    told = [one for rule in rules for one in _check_rule(host, effect, rule, draft)]
+    draft.findings += [(one.order, one.reported) for one in _each_cause_once(told)]
 
 
-def _check_rule(host: Host, effect: Effect, rule: Rule, draft: _Draft) -> None:
+@dataclass(frozen=True)
+class _Told:
+    """What a rule found, and how the report puts it."""
+
+    rule: Rule
+    finding: Finding
+    reported: r.ReportedFinding
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        span = self.finding.primary.span
+        place = (span.document, span.line, span.column)
+        return (self.rule.severity.rank, *place, self.rule.id, self.finding.subject, self.finding.message)
+
+
+def _check_rule(host: Host, effect: Effect, rule: Rule, draft: _Draft) -> list[_Told]:
+    """What a rule finds; what else it says goes into the report."""
     missing = sorted(evidence.value for evidence in rule.needs if not evidence.is_in(host))
     if missing:
         reason = f"the capture holds no output of {', '.join(f'`{command}`' for command in missing)}"
         not_assessed = NotAssessed("host", reason, "; ".join(missing))
         draft.not_assessed.append(_not_assessed(host, rule, not_assessed))
-        return
+        return []
     try:
         answer = _answer(host, rule, rule.check(host, effect))
     # Whatever a rule raises must not look like silence, and neither must its end of the process.
     except (Exception, SystemExit):
         error = traceback.format_exc(limit=-3).strip()
         draft.crashes.append(r.ReportedCrash(rule=rule.id, host=host.name, error=error))
-        return
-    draft.findings += answer.findings
+        return []
     draft.not_assessed += answer.not_assessed
+    return answer.told
 
 
-def _answer(host: Host, rule: Rule, said: Iterable[object]) -> _Draft:
+@dataclass
+class _Answer:
+    told: list[_Told] = field(default_factory=list)
+    not_assessed: list[r.ReportedNotAssessed] = field(default_factory=list)
+
+
+def _answer(host: Host, rule: Rule, said: Iterable[object]) -> _Answer:
     """What a rule says of a host. Raises whatever the rule raises, and TypeError for what is no word of a rule."""
-    answer = _Draft()
+    answer = _Answer()
     for word in said:
         match word:
             case NotAssessed():
                 answer.not_assessed.append(_not_assessed(host, rule, word))
             case Finding():
-                answer.findings.append((_order(rule, word), _finding(host, rule, word)))
+                answer.told.append(_Told(rule, word, _finding(host, rule, word)))
             case _:
                 raise TypeError(f"a rule yields Finding and NotAssessed, and this one {word!r}")
     return answer
 
 
-def _order(rule: Rule, finding: Finding) -> tuple[object, ...]:
-    span = finding.primary.span
-    return (rule.severity.rank, span.document, span.line, span.column, rule.id, finding.subject, finding.message)
+def _each_cause_once(told: Sequence[_Told]) -> Iterator[_Told]:
+    """Findings of rules that yield become a place of those findings of other rules that name their line."""
+    yielding: dict[Span, list[Finding]] = {}
+    for one in told:
+        if one.rule.yields:
+            yielding.setdefault(one.finding.primary.span, []).append(one.finding)
+    parts_told: set[int] = set()
+    for one in told:
+        if not one.rule.yields:
+            parts = [part for span in _named(one.finding) for part in yielding.get(span, ())]
+            parts_told |= {id(part) for part in parts}
+            yield _with_parts(one, parts)
+    yield from (one for one in told if one.rule.yields and id(one.finding) not in parts_told)
+
+
+def _named(finding: Finding) -> dict[Span, None]:
+    """The lines that a finding names: its places, and the rules that its packet matched."""
+    places = [finding.primary.span, *(place.span for place in finding.related)]
+    steps = finding.trace.steps if finding.trace is not None else ()
+    return dict.fromkeys(places + [step.span for step in steps if step.matched and step.span is not None])
+
+
+def _with_parts(one: _Told, parts: Iterable[Finding]) -> _Told:
+    shown = {place.span for place in one.finding.related}
+    more = tuple(_related(part.primary) for part in parts if part.primary.span not in shown)
+    return replace(one, reported=one.reported.model_copy(update={"related": one.reported.related + more}))
 
 
 def _numbered(findings: Iterable[r.ReportedFinding]) -> Iterable[r.ReportedFinding]:
@@ -123,15 +168,17 @@ def _finding(host: Host, rule: Rule, finding: Finding) -> r.ReportedFinding:
         subject=finding.subject,
         location=location(finding.primary.span),
         label=finding.primary.label,
-        related=tuple(
-            r.RelatedLocation(location=location(place.span), message=place.label) for place in finding.related
-        ),
+        related=tuple(map(_related, finding.related)),
         packet=reported_packet(finding.packet) if finding.packet else None,
         path=path(finding.trace) if finding.trace else (),
         assumptions=tuple(r.ReportedAssumption(text=a.text, capture_with=a.capture_with) for a in finding.assumptions),
         remedy=finding.remedy,
         fingerprint=fingerprint(host, rule.id, finding.subject, finding.key),
     )
+
+
+def _related(place: Location) -> r.RelatedLocation:
+    return r.RelatedLocation(location=location(place.span), message=place.label)
 
 
 def _not_assessed(host: Host, rule: Rule, word: NotAssessed) -> r.ReportedNotAssessed:

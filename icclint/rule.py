@@ -55,8 +55,12 @@ def is_id(text: str) -> bool:
 class Rule:
     """A rule: its name, how much its findings matter, what it needs, its question, and its page in Markdown.
 
-    ``since`` is the first version of its package that has it, ``profile`` the narrowest profile that asks it. Raises
-    TypeError or ValueError for what would fail only when the rule is asked: no type checker guards other packages.
+    ``since`` is the first version of its package that has it, ``profile`` the narrowest profile that asks it.
+    ``yields`` tells that its findings are about a line as it stands; they are told as a part of another rule's finding,
+    which says what the line does, where one names that line.
+
+    Raises TypeError or ValueError for what would fail only when the rule is asked: no type checker guards other
+    packages.
     """
 
     id: str
@@ -66,6 +70,7 @@ class Rule:
     since: str
     check: Check
     page: str
+    yields: bool = False
 
     def __post_init__(self) -> None:
         if not is_id(self.id):
@@ -100,12 +105,18 @@ class Rule:
 
 
 def rule(
-    *, id: str, severity: Severity, needs: Iterable[Evidence], since: str, profile: Profile = Profile.DEFAULT
+    *,
+    id: str,
+    severity: Severity,
+    needs: Iterable[Evidence],
+    since: str,
+    profile: Profile = Profile.DEFAULT,
+    yields: bool = False,
 ) -> Callable[[Check], Rule]:
     """Makes a `Rule` of a check; its page is the docstring of the module that the check stands in."""
 
     def make(check: Check) -> Rule:
         page = sys.modules[check.__module__].__doc__ or ""
-        return Rule(id, severity, profile, frozenset(needs), since, check, page)
+        return Rule(id, severity, profile, frozenset(needs), since, check, page, yields)
 
     return make

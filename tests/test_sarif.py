@@ -17,7 +17,7 @@ from typing import Any
 import attr
 import pytest
 import sarif_om as om
-from icclint_rules import RULES as ALL_RULES
+from icclint_rules import RULES
 from jsonschema import Draft202012Validator, FormatChecker
 
 from icclint import fingerprint
@@ -35,8 +35,6 @@ from tests.captured import NAMES, capture
 from tests.sarif_check import CHECKS, Log, faults
 
 ROOT = Path(__file__).parent.parent
-RULES = tuple(rule for rule in ALL_RULES if rule.id != "rule-never-matches")
-"""All but the one that speaks of a finding's line once more, so that a broken host has one finding."""
 SAMPLES = sorted(folder.relative_to(ROOT / "samples").as_posix() for folder in (ROOT / "samples").glob("*/*/"))
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "sarif-2.1.0.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
@@ -140,6 +138,15 @@ def test_a_code_flow_ends_where_the_finding_is(name: str) -> None:
             last = result["codeFlows"][0]["threadFlows"][0]["locations"][-1]["location"]["physicalLocation"]
             primary = result["locations"][0]["physicalLocation"]
             assert (last["artifactLocation"], last["region"]) == (primary["artifactLocation"], primary["region"])
+
+
+def test_a_run_says_which_engine_wrote_the_rules_of_each_host() -> None:
+    captures, _ = read_captures([str(ROOT / "samples" / "28.5.2"), str(ROOT / "samples" / "1.12")], ROOT)
+    (run,) = assert_sound(checked(captures))["runs"]
+    told = {host["name"]: host["rulesOf"] for host in run["properties"]["hosts"]}
+    assert told["samples/28.5.2/icc-off"] == ["28.2 to 28.5"]
+    assert told["samples/1.12/icc-off"] == ["1.10 to 17.03"]
+    assert len(told) == len(captures)
 
 
 def test_all_rules_that_ran_are_listed_and_no_others() -> None:

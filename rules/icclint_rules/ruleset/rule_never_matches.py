@@ -77,6 +77,7 @@ MOST_RELATED = 10
     severity=Severity.LOW,
     needs={Evidence.IPTABLES},
     since="0.1",
+    yields=True,
 )
 def rule_never_matches(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
     for ruleset in host.rulesets:
