@@ -83,6 +83,49 @@ def assess_rules(ruleset: Ruleset, table: Table) -> Assessment:
     return Assessment(tuple(dead), tuple(unknown))
 
 
+@dataclass(frozen=True, slots=True)
+class Preemption:
+    """A rule that accepts some new packets before another one is asked, which would drop them.
+
+    ``way`` are the rules that lead to the one that accepts, and itself last.
+    """
+
+    way: tuple[Rule, ...]
+    dropping: Rule
+
+    @property
+    def taker(self) -> Rule:
+        """The rule that accepts."""
+        return self.way[-1]
+
+
+def preemptions(
+    ruleset: Ruleset, table: Table, asked: Iterable[tuple[Rule, Rule]]
+) -> tuple[tuple[Preemption, ...], bool]:
+    """The rules that accept what others would drop, were these asked first; and whether all was looked at.
+
+    ``asked`` are pairs of a rule that drops and the place up to which rules that accept are looked for, in the chain
+    that is really asked first: the jump to the chain of the rule that drops, or that rule itself. Those that accept may
+    stand in chains that rules before that place lead to.
+    """
+    calls = _Calls(table)
+    if not calls.are_shallow():
+        return (), False
+    search = _Search(
+        _Space(ruleset, table, [one for chain in table.chains.values() for one in chain.rules]), calls, table
+    )
+    found: list[Preemption] = []
+    try:
+        for dropping, before in asked:
+            for chain, place in search.accepting(before):
+                way = search.way_that_takes(dropping, before, chain, place)
+                if way is not None:
+                    found.append(Preemption(tuple(one.rules[at].rule for one, at in way), dropping))
+    except _GivenUpError:
+        return tuple(found), False
+    return tuple(found), True
+
+
 class _GivenUpError(Exception):
     """The budget is used up."""
 
@@ -114,6 +157,7 @@ NO_INTERFACE, ANY_OTHER = 0, 1
 
 _BOTH = RangeSet.of((0, 1))
 _STATES = ("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")
+_NEW = RangeSet.single(_STATES.index("NEW"))
 _NAMELESS = {"PREROUTING": ("out",), "INPUT": ("out",), "OUTPUT": ("in",)}
 """Which interface a hook is not told of (net/ipv4/netfilter/ip_tables.c, ip_packet_match)."""
 
@@ -457,27 +501,61 @@ class _Search:
         if chain.name not in self.reached:
             return DeadRule(rule.rule, "unreachable")
         takers: dict[int, Rule] = {}
-        pieces = 0
-        for start, way in self._ways_to(chain, place):
-            pending = [iter((start,))]
-            while pending:
-                region = next(pending[-1], None)
-                if region is None:
-                    pending.pop()
-                    continue
-                pieces += 1
-                if pieces > MOST_PIECES:
-                    raise _GivenUpError
-                self._count(STEPS_OF_A_PACKET)
-                packet = self.picker.packet(region)
-                stuck = self._stuck(way, packet)
-                if stuck is None:
-                    return None
-                takers[id(stuck.taker)] = stuck.taker.rule
-                pending.append(self._rest(region, stuck, packet))
+        if any(self._arrives(start, way, takers) for start, way in self._ways_to(chain, place)):
+            return None
         if not takers:
             return DeadRule(rule.rule, "contradictory")
         return DeadRule(rule.rule, "shadowed", tuple(sorted(takers.values(), key=lambda taker: taker.span)))
+
+    def way_that_takes(self, dropping: Rule, before: Rule, chain: _Chain, place: int) -> _Way | None:
+        """The way on which new packets get to a rule which another one would drop, see `preemptions`; None without."""
+        home = self.chains[dropping.chain]
+        # Rules of its own chain may take packets from the one that drops, too.
+        then: _Way = ((home, dropping.number - 1),) if dropping.chain != before.chain else ()
+        for start, way in self._ways_to(chain, place):
+            entry, entered = way[0]
+            if entry.name != before.chain or entered >= before.number - 1:
+                continue
+            for asked in home.rules[dropping.number - 1].may:
+                both = _common(start, {**asked, "state": asked.get("state", _NEW) & _NEW})
+                if both is not None and self._arrives(both, (*way, *then), {}):
+                    return way
+        return None
+
+    def accepting(self, before: Rule) -> Iterator[tuple[_Chain, int]]:
+        """The rules that accept, before another one of its chain and in the chains that those before it lead to."""
+        yield from self._accepting_in(self.chains[before.chain], before.number - 1, set())
+
+    def _accepting_in(self, chain: _Chain, end: int, seen: set[str]) -> Iterator[tuple[_Chain, int]]:
+        for place, rule in enumerate(chain.rules[:end]):
+            match rule.target:
+                case ir.Accept():
+                    yield chain, place
+                case ir.Jump(chain=name) | ir.Goto(chain=name) if name in self.chains and name not in seen:
+                    seen.add(name)
+                    inner = self.chains[name]
+                    yield from self._accepting_in(inner, len(inner.rules), seen)
+
+    def _arrives(self, start: _Region, way: _Way, takers: dict[int, Rule]) -> bool:
+        """Whether some packet of a region gets to the end of a way; ``takers`` gets the rules that take others."""
+        pieces = 0
+        pending = [iter((start,))]
+        while pending:
+            region = next(pending[-1], None)
+            if region is None:
+                pending.pop()
+                continue
+            pieces += 1
+            if pieces > MOST_PIECES:
+                raise _GivenUpError
+            self._count(STEPS_OF_A_PACKET)
+            packet = self.picker.packet(region)
+            stuck = self._stuck(way, packet)
+            if stuck is None:
+                return True
+            takers[id(stuck.taker)] = stuck.taker.rule
+            pending.append(self._rest(region, stuck, packet))
+        return False
 
     def _ways_to(self, chain: _Chain, place: int) -> Iterator[tuple[_Region, _Way]]:
         for region in chain.rules[place].may:

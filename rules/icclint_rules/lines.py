@@ -1,0 +1,45 @@
+"""What rules about the text of rulesets share: which rules there are, and the commands that take one out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from icclint.api import Assumption, Host, OpaqueMatch, Rule, Ruleset, assume_match
+
+MOST_LINES = 10
+"""How many lines of a kind a finding shows, and how many commands it gives."""
+
+
+def every_rule(host: Host) -> Iterator[tuple[Ruleset, Rule]]:
+    """Every captured rule with its ruleset."""
+    for ruleset in host.rulesets:
+        for table in ruleset.tables.values():
+            for chain in table.chains.values():
+                for rule in chain.rules:
+                    yield ruleset, rule
+
+
+def rules_of(ruleset: Ruleset, table: str, chain: str) -> tuple[Rule, ...]:
+    """The rules of a chain; none where the dump does not hold it."""
+    chains = ruleset.tables[table].chains if table in ruleset.tables else {}
+    return tuple(chains[chain].rules) if chain in chains else ()
+
+
+def tool(ruleset: Ruleset) -> str:
+    """The command that changes a ruleset."""
+    name = "ip6tables" if ruleset.family == 6 else "iptables"
+    return f"{name}-legacy" if ruleset.variant == "legacy" else name
+
+
+def deletion(ruleset: Ruleset, rule: Rule) -> tuple[str, ...]:
+    """The command that takes a rule out; none where it was captured in a form that is no command (``iptables -L``)."""
+    if not rule.text.startswith("-A "):
+        return ()
+    table = "" if rule.table == "filter" else f" -t {rule.table}"
+    return (f"{tool(ruleset)}{table} -D {rule.text.removeprefix('-A ')}",)
+
+
+def unknown_conditions(rules: Iterable[Rule]) -> tuple[Assumption, ...]:
+    """What must be so for some rules to match, where the capture does not tell."""
+    opaque = (match for one in rules for match in one.matches if isinstance(match, OpaqueMatch))
+    return tuple(dict.fromkeys(assume_match(match, not match.negated, None) for match in opaque))
