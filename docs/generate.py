@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,8 @@ import click
 from icclint_rules import FAMILIES, RULES
 from pydantic import BaseModel
 
+from icclint.capture.read import read_captures
+from icclint.engine import check
 from icclint.output.page import markdown
 from icclint.output.text import render_text
 from icclint.reach import Table
@@ -20,6 +23,7 @@ from icclint.testing import Case, cases, report
 from icclint.trace import Answer
 
 ROOT = Path(__file__).parent.parent
+CAPTURES = ROOT / "tests" / "captures"
 PAGES = "docs/rules"
 
 
@@ -83,8 +87,10 @@ else of icclint:
         ...
 
 `host` holds the claims, `effect` answers what the rules do with the packets that a claim is about; a rule never reads
-the text of a dump. What it cannot tell it yields as `NotAssessed`, with the command whose output would tell. From list
-items of References such as `- CWE-923` and `- CIS Docker Benchmark 1.8.0, 2.2`, SARIF logs relate the rule to both.
+the text of a dump. What it cannot tell it yields as `NotAssessed`, with the command whose output would tell. One cause
+is one finding: a rule about lines, not packets, says `yields=True`, and where another rule's finding names its line,
+what it says becomes a place of that finding. From list items of References such as `- CWE-923` and
+`- CIS Docker Benchmark 1.8.0, 2.2`, SARIF logs relate the rule to both.
 
 Its cases are a Markdown file named after it: hosts in fenced blocks, with the lines marked that it must report. Those
 of the built-in rules are `tests/rules/RULE.md`; `icclint.testing` runs them, and describes their format. The built-in
@@ -107,8 +113,57 @@ def schema(model: type[BaseModel]) -> str:
     return json.dumps(model.model_json_schema(mode="serialization"), indent=2) + "\n"
 
 
+def findings() -> str:
+    """docs/findings.md: what each captured host of the tests yields, by scenario and engine."""
+    reports = {folder: _report(folder) for folder in sorted(CAPTURES.glob("*/*/"))}
+    engines = sorted({folder.parent.name for folder in reports})
+    scenarios = sorted({folder.name for folder in reports})
+    rows = [
+        f"| {scenario} | {' | '.join(_cell(reports.get(CAPTURES / engine / scenario)) for engine in engines)} |"
+        for scenario in scenarios
+    ]
+    words = [line for folder, report in reports.items() for line in _in_words(folder, report)]
+    return f"""# What captured hosts yield
+
+Every host of [tests/captures](../tests/captures/README.md), which says what was done to it, in the default profile. A
+dash is a host on which icclint looked and found nothing; an empty cell is a host that was not captured.
+
+| | {" | ".join(engines)} |
+| --- |{" --- |" * len(engines)}
+{chr(10).join(rows)}
+
+## In words
+
+{chr(10).join(words)}
+"""
+
+
+def _report(folder: Path) -> Report:
+    files = [str(path) for path in sorted(folder.iterdir()) if path.name != "truth.json"]
+    captures, _ = read_captures(files, folder)
+    return check(captures, [rule for rule in RULES if rule.profile is Profile.DEFAULT])
+
+
+def _cell(report: Report | None) -> str:
+    if report is None:
+        return ""
+    found = Counter((finding.severity, finding.rule) for finding in report.findings)
+    told = [f"{severity} `{rule}`{f' × {count}' if count > 1 else ''}" for (severity, rule), count in found.items()]
+    told += [f"not assessed: `{rule}`" for rule in dict.fromkeys(word.rule for word in report.not_assessed)]
+    return "<br>".join(told) or "–"
+
+
+def _in_words(folder: Path, report: Report) -> list[str]:
+    host = f"{folder.parent.name}/{folder.name}"
+    return [
+        f"- {host}, {finding.location.document}:{finding.location.line}: {finding.message.replace('`', '')}"
+        for finding in report.findings
+    ]
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "rules/README.md": rules_table,
+    "docs/findings.md": findings,
     "docs/report.schema.json": lambda: schema(Report),
     "docs/trace.schema.json": lambda: schema(Answer),
     "docs/reach.schema.json": lambda: schema(Table),
