@@ -18,7 +18,7 @@ from icclint.output.page import markdown
 from icclint.output.text import render_text
 from icclint.reach import Table
 from icclint.report import Report
-from icclint.rule import Rule
+from icclint.rule import Profile, Rule
 from icclint.testing import Case, cases, report
 from icclint.trace import Answer
 
