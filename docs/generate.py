@@ -13,6 +13,7 @@ from icclint_rules import FAMILIES, RULES
 from pydantic import BaseModel
 
 from icclint.capture.read import read_captures
+from icclint.difference import Difference
 from icclint.engine import check
 from icclint.output.page import markdown
 from icclint.output.text import render_text
@@ -167,6 +168,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/report.schema.json": lambda: schema(Report),
     "docs/trace.schema.json": lambda: schema(Answer),
     "docs/reach.schema.json": lambda: schema(Table),
+    "docs/diff.schema.json": lambda: schema(Difference),
     **{f"{PAGES}/{rule.id}.md": partial(rule_page, rule) for rule in RULES},
 }
 """Each generated file, and what makes its text."""

@@ -169,10 +169,8 @@ def trace(
     from icclint.question import Question, QuestionError  # noqa: PLC0415
     from icclint.trace import Tracer  # noqa: PLC0415
 
-    read, _ = _captures(captures, Path())
-    if len(read) != 1:
-        raise click.UsageError(f"trace needs the capture of one host, and this is {len(read)}")
-    host, _ = lower_host(read[0].host, read[0].documents)
+    read = _one_host(captures, "trace")
+    host, _ = lower_host(read.host, read.documents)
     tracer = Tracer(host)
     try:
         if queries is not None:
@@ -199,14 +197,36 @@ def reach(captures: tuple[str, ...], disagreements: bool, output: str) -> None:
     from icclint.lower.host import lower_host  # noqa: PLC0415
     from icclint.reach import reach as table_of  # noqa: PLC0415
 
-    read, _ = _captures(captures, Path())
-    if len(read) != 1:
-        raise click.UsageError(f"reach needs the capture of one host, and this is {len(read)}")
-    host, _ = lower_host(read[0].host, read[0].documents)
+    read = _one_host(captures, "reach")
+    host, _ = lower_host(read.host, read.documents)
     table = table_of(host)
     if disagreements:
         table = table.model_copy(update={"rows": tuple(row for row in table.rows if row.disagrees)})
     _write([table.model_dump_json(indent=2, by_alias=True)] if output == "json" else table.text(), None, coloured=True)
+
+
+@main.command()
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option("-o", "--output", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True)
+def diff(before: str, after: str, output: str) -> None:
+    """Show what changed between two captures of a host, in effect.
+
+    Connections that became possible or impossible, what Docker says differently, and findings that are new or gone. The
+    exit code is 0 where nothing changed and 1 where something did.
+    """
+    from icclint.difference import difference  # noqa: PLC0415
+    from icclint.output.difference import render_markdown, render_text  # noqa: PLC0415
+
+    earlier, later = (_one_host((path,), "diff") for path in (before, after))
+    found = difference(earlier, later, _rules())
+    lines = {
+        "text": lambda: render_text(found),
+        "json": lambda: iter([found.model_dump_json(indent=2, by_alias=True)]),
+        "markdown": lambda: render_markdown(found),
+    }
+    _write(lines[output](), None, coloured=True)
+    sys.exit(OK if found.is_empty else FOUND)
 
 
 @main.command()
@@ -232,6 +252,13 @@ def new_rule(name: str, directory: Path | None) -> None:
     for path in written:
         click.echo(path)
     click.echo(f"\nNext: pip install -e '{folder}[test]' && pytest {folder}")
+
+
+def _one_host(paths: Iterable[str], command: str) -> Capture:
+    read, _ = _captures(paths, Path())
+    if len(read) != 1:
+        raise click.UsageError(f"{command} needs the capture of one host, and {', '.join(paths)} is {len(read)}")
+    return read[0]
 
 
 def _split_port(text: str) -> tuple[str, int | None]:

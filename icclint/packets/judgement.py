@@ -135,7 +135,7 @@ class Judgement:
 
     def _witness(self, boxes: Iterable[Box]) -> Packet | None:
         """A packet of the boxes that a person would think of first: between two containers, TCP, a small port."""
-        found = [packet for box in boxes if (packet := _pick(self.packets, box)) is not None]
+        found = [packet for box in boxes if (packet := packet_of(self.packets, box)) is not None]
         favourites = self.packets.favourites
         return min(
             found,
@@ -159,7 +159,8 @@ def _needed(outcome: Outcome) -> tuple[Assumption, ...]:
     return tuple(a for a in outcome.assumptions if not (a.bridge_netfilter and a.holds))
 
 
-def _pick(packets: PacketClass, box: Box) -> Packet | None:
+def packet_of(packets: PacketClass, box: Box) -> Packet | None:
+    """A packet of a class, with values of a box that a person would choose; None where no such packet can be sent."""
     protocol = next((p for p in (TCP, UDP, ICMP, ICMPV6) if p in box.protocol), None) or box.protocol.least
     ports = protocol in PORT_PROTOCOLS
     icmp = protocol in (ICMP, ICMPV6)
