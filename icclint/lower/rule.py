@@ -92,6 +92,9 @@ class _Clause:
     options: list[Option] = field(default_factory=list)
 
 
+_COUNTERS = re.compile(r"^\[\d+:\d+\]\s*")
+
+
 def lower_rule(command: Command, around: Surroundings, number: int) -> Rule:
     """The rule that a command of a dump makes. What is not understood becomes opaque, never nothing."""
     common: dict[str, Any] = {
@@ -99,7 +102,8 @@ def lower_rule(command: Command, around: Surroundings, number: int) -> Rule:
         "chain": command.chain or "",
         "number": number,
         "counters": command.counters,
-        "text": command.text,
+        # A rule is the same one whatever it has counted, and no command takes the counters of iptables-save -c.
+        "text": _COUNTERS.sub("", command.text),
         "span": command.span,
     }
     if command.kind == "unreadable":
