@@ -229,7 +229,7 @@ def _published(host: Host, effect: Effect) -> Iterator[Relation]:
         routing = Routing(host, proxy.address.version)
         interface = effect.outside_interfaces[0] if effect.outside_interfaces else "eth0"
         own = routing.address_of(interface)
-        if own is None or proxy.host_address not in (None, ip_address(own)):
+        if own is None or not proxy.listens_on(ip_address(own)):
             continue
         holder = next((n, e) for n in host.bridges for e in n.endpoints if proxy.address in e.addresses)
         yield _published_relation(host, effect, proxy, interface, own, holder[0], holder[1].name)

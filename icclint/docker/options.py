@@ -6,10 +6,16 @@ netlabel/labels.go, drivers/overlay/ovmanager/ovmanager.go, drivers/macvlan, dri
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 PREFIX = "com.docker.network."
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 BRIDGE_NAME = "com.docker.network.bridge.name"
 DEFAULT_BRIDGE = "com.docker.network.bridge.default_bridge"
+GATEWAY_MODE = {4: "com.docker.network.bridge.gateway_mode_ipv4", 6: "com.docker.network.bridge.gateway_mode_ipv6"}
+HOST_BINDING = "com.docker.network.bridge.host_binding_ipv4"
+TRUSTED_INTERFACES = "com.docker.network.bridge.trusted_host_interfaces"
+ENCRYPTED = "encrypted"
 
 BRIDGE_OPTIONS = frozenset(
     PREFIX + key
@@ -35,6 +41,36 @@ BRIDGE_OPTIONS = frozenset(
     )
 )
 """Keys that the bridge driver, or the engine on its behalf, reads."""
+
+DRIVER_OPTIONS: Mapping[str, frozenset[str]] = {
+    "bridge": BRIDGE_OPTIONS,
+    "overlay": frozenset((ENCRYPTED, PREFIX + "driver.mtu", PREFIX + "driver.overlay.vxlanid_list")),
+    "macvlan": frozenset(("parent", "macvlan_mode")),
+    "ipvlan": frozenset(("parent", "ipvlan_mode", "ipvlan_flag")),
+}
+"""Keys that each driver reads."""
+
+BOOLEANS = frozenset(
+    PREFIX + key
+    for key in (
+        "bridge.default_bridge",
+        "bridge.enable_icc",
+        "bridge.enable_ip_masquerade",
+        "bridge.inhibit_ipv4",
+        "enable_ipv4",
+        "enable_ipv6",
+    )
+)
+"""Options of the bridge driver that are true or false."""
+
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    GATEWAY_MODE[4]: ("nat", "nat-unprotected", "routed", "isolated"),
+    GATEWAY_MODE[6]: ("nat", "nat-unprotected", "routed", "isolated"),
+    "macvlan_mode": ("", "bridge", "private", "passthru", "vepa"),
+    "ipvlan_mode": ("", "l2", "l3", "l3s"),
+    "ipvlan_flag": ("", "bridge", "private", "vepa"),
+}
+"""Options that are one of a few words; any other is refused (newGwMode, and parseNetworkOptions of each driver)."""
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))

@@ -21,13 +21,23 @@ PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A docker-proxy: where it listens (``host_address`` None is every address) and to whom it hands on."""
+    """A docker-proxy: where it listens, and to whom it hands on.
+
+    ``host_address`` is None for every address of the host, and ``::`` for every IPv6 one.
+    """
 
     protocol: int
     host_address: IPv4Address | IPv6Address | None
     host_port: int
     address: IPv4Address | IPv6Address
     port: int
+
+    def listens_on(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether it takes what comes to an address of the host."""
+        if self.host_address is None:
+            return True
+        every = self.host_address.is_unspecified and self.host_address.version == address.version
+        return every or self.host_address == address
 
 
 def proxies(host: Host) -> tuple[Proxy, ...]:
@@ -40,7 +50,6 @@ def proxies(host: Host) -> tuple[Proxy, ...]:
         return ()
     if host.containers is None:
         return tuple(dict.fromkeys(_of_rules(host)))
-    # A port that is published on every address is listed once for each family.
     return tuple(dict.fromkeys(proxy for container in host.containers for proxy in _of_container(container)))
 
 

@@ -13,6 +13,7 @@ from icclint.parse.inspect import (
     InspectedAttachment,
     InspectedBinding,
     InspectedContainer,
+    InspectedHostConfig,
     InspectedNetwork,
 )
 from icclint.source import Gap
@@ -45,7 +46,7 @@ def lower_network(inspected: Inspected[InspectedNetwork]) -> tuple[Network, list
 
 
 def lower_container(inspected: Inspected[InspectedContainer]) -> tuple[Container, list[Gap]]:
-    """A container. A link is written ``/server:/client/alias`` (moby, daemon/links)."""
+    """A container with its places on networks and its published ports. What cannot be read is a gap; the rest stays."""
     value = inspected.value
     gaps: list[Gap] = []
     span = inspected.span("Name") or inspected.span()
@@ -54,8 +55,10 @@ def lower_container(inspected: Inspected[InspectedContainer]) -> tuple[Container
     container = Container(
         id=value.Id,
         name=value.Name.lstrip("/"),
-        links=frozenset(link.partition(":")[0].lstrip("/") for link in value.HostConfig.Links),
+        links=_linked(value.HostConfig.Links),
         network_mode=value.HostConfig.NetworkMode,
+        exposed=frozenset(settings.Ports),
+        raw_sockets=_raw_sockets(value.HostConfig),
         attachments=tuple(_attachment(inspected, name, place, gaps) for name, place in settings.Networks.items()),
         published=tuple(
             published
@@ -69,6 +72,25 @@ def lower_container(inspected: Inspected[InspectedContainer]) -> tuple[Container
     return container, gaps
 
 
+def _linked(links: list[str]) -> frozenset[str]:
+    """The servers of links, written ``/server:/client/alias`` or ``server:alias`` (moby, daemon/links)."""
+    return frozenset(link.partition(":")[0].lstrip("/") for link in links)
+
+
+def _raw_sockets(stated: InspectedHostConfig) -> bool | None:
+    """Whether a container gets NET_RAW, which it does by default (moby, daemon/pkg/oci/caps, TweakCapabilities)."""
+    if stated.Privileged:
+        return True
+    if "CapDrop" not in stated.model_fields_set:
+        return None
+    added, dropped = (
+        {name.upper().removeprefix("CAP_") for name in names} for names in (stated.CapAdd, stated.CapDrop)
+    )
+    if "ALL" in added:
+        return "NET_RAW" not in dropped
+    return "NET_RAW" in added or dropped.isdisjoint(("ALL", "NET_RAW"))
+
+
 def _attachment(
     inspected: Inspected[InspectedContainer], name: str, place: InspectedAttachment, gaps: list[Gap]
 ) -> Attachment:
@@ -80,7 +102,7 @@ def _attachment(
             _unreadable(inspected, ("NetworkSettings", "Networks", name, key), text, gaps)
     leads_out = {4: place.Gateway, 6: place.IPv6Gateway}
     routes = frozenset(family for family, gateway in leads_out.items() if gateway)
-    return Attachment(network=name, addresses=tuple(addresses), default_routes=routes)
+    return Attachment(network=name, links=_linked(place.Links), addresses=tuple(addresses), default_routes=routes)
 
 
 def _published(
@@ -88,8 +110,9 @@ def _published(
 ) -> Iterator[PublishedPort]:
     port, _, protocol = key.partition("/")
     try:
-        address = ip_address(binding.HostIp) if binding.HostIp not in ("", "0.0.0.0", "::") else None
-        # The engine prints one binding for each family of "every address"; the first says it all.
+        # Engines up to 20.10 print 0.0.0.0 where they mean IPv6 too; later ones have a second binding for it, which is
+        # the only one where the other family is routed.
+        address = ip_address(binding.HostIp) if binding.HostIp not in ("", "0.0.0.0") else None
         yield PublishedPort(
             protocol=protocol or "tcp", host_address=address, host_port=int(binding.HostPort), port=int(port)
         )

@@ -162,7 +162,7 @@ def _handed_on(host: Host, packet: Packet, trace: Trace) -> Packet | None:
     for proxy in proxies(host):
         if (proxy.protocol, proxy.host_port) != (packet.protocol, delivery.port):
             continue
-        if proxy.host_address not in (None, ip_address(here)):
+        if not proxy.listens_on(ip_address(here)):
             continue
         return first_packet(host, Party("host"), proxy.address, Service(proxy.protocol, proxy.port))
     return None

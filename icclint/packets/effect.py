@@ -10,10 +10,12 @@ from dataclasses import replace
 from functools import cache, cached_property
 from ipaddress import ip_network
 
+from icclint.docker.publish import Proxy
 from icclint.ir.host import Host
 from icclint.ir.match import InterfaceMatch
-from icclint.ir.network import Network
+from icclint.ir.network import Address, Endpoint, Network
 from icclint.packets.box import Box
+from icclint.packets.connection import NoWayError, Party, Passage, Service, first_packet, follow
 from icclint.packets.firewall import Firewall, firewall
 from icclint.packets.judgement import Judgement, PacketClass, Share
 from icclint.packets.knowledge import routed_addresses, subnet_range
@@ -56,6 +58,32 @@ class Effect:
                 favourites=_endpoints(network, family),
             )
         )
+
+    def linked(self, network: Network, client: Address, server: Address) -> Judgement:
+        """New connections from one address of a bridge network to another one, as between the ends of a link."""
+        ends = (int(client), int(server))
+        box = opening(client.version, RangeSet.single(ends[0]), RangeSet.single(ends[1]))
+        bridge = network.bridge or ""
+        return self.judge(PacketClass(client.version, bridge, bridge, bridged=True, box=box, favourites=ends))
+
+    def by_published_port(self, network: Network, sender: Endpoint, proxy: Proxy) -> Passage | None:
+        """A connection from a container to a port that another one publishes; None where no address leads there.
+
+        It goes to the host's own address on the sender's network, or else to the one that the port is published on.
+        """
+        for source in sender.addresses:
+            own = self.firewall(source.version).routing.address_of(network.bridge or "")
+            here = type(source)(own) if own is not None else None
+            target = here if here is not None and proxy.listens_on(here) else proxy.host_address
+            if target is None or target.is_unspecified or target.is_loopback or target.version != source.version:
+                continue
+            party = Party("container", sender.name, network, source)
+            try:
+                packet = first_packet(self.host, party, target, Service(proxy.protocol, proxy.host_port))
+            except NoWayError:
+                continue
+            return follow(self.host, packet, self.walk)
+        return None
 
     def between(self, source: Network, destination: Network, family: int) -> Judgement:
         """New connections from a container of one bridge network to a container of another, by its own address."""

@@ -37,6 +37,7 @@ def _or_no(value: Any) -> Any:
 Flag = Annotated[bool, BeforeValidator(_or_no)]
 Text = Annotated[str, BeforeValidator(_or_blank)]
 Texts = Annotated[dict[str, str], BeforeValidator(_or_empty)]
+Names = Annotated[list[str], BeforeValidator(_or_no_items)]
 
 
 class _Inspected(BaseModel):
@@ -83,15 +84,25 @@ class InspectedNetwork(_Inspected):
 
 
 class InspectedHostConfig(_Inspected):
-    """``HostConfig`` of a container: ``Links`` are ``/server:/client/alias``."""
+    """``HostConfig`` of a container: ``Links`` are ``/server:/client/alias``, null where there are none.
 
-    Links: Annotated[list[str], BeforeValidator(_or_no_items)] = []
+    ``CapAdd`` and ``CapDrop`` hold names such as ``NET_RAW``, since 20.10 with ``CAP_`` in front, or ``ALL``.
+    """
+
+    Links: Names = []
     NetworkMode: Text = ""
+    Privileged: Flag = False
+    CapAdd: Names = []
+    CapDrop: Names = []
 
 
 class InspectedAttachment(_Inspected):
-    """One value of ``NetworkSettings.Networks``: gateways are empty where the network leads nowhere."""
+    """One value of ``NetworkSettings.Networks``: gateways are empty where the network leads nowhere.
 
+    ``Links`` are ``server`` or ``server:alias``, on networks that users made.
+    """
+
+    Links: Names = []
     IPAddress: Text = ""
     Gateway: Text = ""
     GlobalIPv6Address: Text = ""
