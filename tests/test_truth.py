@@ -10,6 +10,7 @@ import pytest
 from icclint_rules import RULES
 
 from icclint.engine import check
+from icclint.rule import Profile
 from icclint.trace import Answer, Tracer
 from tests import captured
 
@@ -22,6 +23,7 @@ FOUND_ON_UNTAMPERED_HOSTS = {
     "13b-overlay": {"icc-option-void"},
     "21-iptables-false": {"icc-off-but-forwarded", "networks-not-isolated"},
     "23-icc-spellings": {"icc-option-misspelt"},
+    "05b-user-icc-false-link": {"link-without-effect"},
     # A link's container is gone or replaced.
     "04a-link-target-removed": {"link-orphaned"},
     "04b-link-target-address-reused": {"link-orphaned"},
@@ -119,6 +121,13 @@ def test_there_are_packets_to_compare() -> None:
     assert {"bridge", "routed", "direct", "lan", "published-lan-ip", "published-loopback"} <= paths.keys()
 
 
+ABOUT_ICC = {
+    "bridge-netfilter-off", "icc-off-but-forwarded", "icc-off-ingress-port", "icc-off-ipv6-open", "icc-on-but-dropped",
+    "link-orphaned",
+}  # fmt: skip
+"""The rules about what containers of one network send each other."""
+
+
 @pytest.mark.parametrize("name", captured.NAMES)
 def test_each_claim_about_icc_that_packets_disprove_is_reported_and_no_other(name: str) -> None:
     arrived: dict[tuple[str, int], set[bool]] = defaultdict(set)
@@ -131,13 +140,12 @@ def test_each_claim_about_icc_that_packets_disprove_is_reported_and_no_other(nam
     }
     disproved = {network for (network, _), seen in arrived.items() if seen != {claims[network]}}
     report = check([captured.capture(name)], RULES)
-    rules = ("icc-", "bridge-netfilter-off", "link-orphaned")
     reported = {
         finding.subject.removeprefix("network ")
         if finding.subject.startswith("network ")
         else "bridge"  # links exist on the default bridge only
         for finding in report.findings
-        if finding.rule.startswith(rules) and finding.rule not in ("icc-option-void", "icc-option-misspelt")
+        if finding.rule in ABOUT_ICC
     }
     # A live link opens what it is for, and without a container at one end no packet could be sent.
     if "03-link" in name:
@@ -147,9 +155,42 @@ def test_each_claim_about_icc_that_packets_disprove_is_reported_and_no_other(nam
     assert reported == disproved
 
 
+@pytest.mark.parametrize("name", captured.NAMES)
+def test_frames_without_an_address_pass_where_a_note_says_so(name: str) -> None:
+    truth = json.loads((captured.ROOT / name / "truth.json").read_text())
+    frames: dict[str, set[str]] = defaultdict(set)
+    for path in truth["paths"]:
+        if path["path"] == "layer2":
+            frames[path["network"]] |= {result for _, _, result, *_ in path["probes"]}
+    noted = subjects(name, "icc-off-raw-frames")
+    # Where there is no result, nobody sent a frame.
+    assert all(frames[network] <= {"delivered"} for network in noted)
+    off = {network.name for network in captured.host(name).bridges if network.icc is False}
+    assert noted >= off & frames.keys()
+
+
+@pytest.mark.parametrize("name", captured.NAMES)
+def test_neighbours_reach_published_ports_through_the_host_where_a_finding_says_so(name: str) -> None:
+    off = {network.name: network for network in captured.host(name).bridges if network.icc is False}
+    reached = {
+        probe.network
+        for probe in captured.probes(name)
+        if probe.path == "published-own-gateway" and probe.arrived and probe.network in off
+        if probe.question.source != f"container:{probe.target}"
+        if probe.target in {endpoint.name for endpoint in off[probe.network].endpoints}
+    }
+    assert subjects(name, "icc-off-published-port") == reached
+
+
+def subjects(name: str, rule: str) -> set[str]:
+    """The networks that a rule has something to say of."""
+    report = check([captured.capture(name)], [one for one in RULES if one.id == rule])
+    return {finding.subject.removeprefix("network ") for finding in report.findings}
+
+
 @pytest.mark.parametrize("name", [name for name in captured.NAMES if not name.split("/")[1].startswith(TAMPERED)])
 def test_a_host_that_nobody_tampered_with_is_silent_but_for_what_its_engine_breaks(name: str) -> None:
-    report = check([captured.capture(name)], RULES)
+    report = check([captured.capture(name)], [rule for rule in RULES if rule.profile is Profile.DEFAULT])
     scenario = name.split("/")[1]
     expected = FOUND_ON_UNTAMPERED_HOSTS.get(scenario, set()) | FOUND_ON_SOME_ENGINES.get(name, set())
     assert {finding.rule for finding in report.findings if finding.severity != "note"} == expected

@@ -1,29 +1,50 @@
-"""Connections between the containers of a network that has ICC off: shared by the rules for IPv4 and for IPv6."""
+"""Connections between the containers of a network that has ICC off: shared by the rules about what lets them pass."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from icclint.api import (
+    ENGINE_CHAINS,
+    GATEWAY_MODE,
     Effect,
     Finding,
     Host,
+    InterfaceMatch,
     Judgement,
+    Jump,
     Location,
+    MarkMatch,
     Network,
     NotAssessed,
+    PhysdevMatch,
+    Rule,
     Share,
     as_link_rule,
 )
-from icclint_rules.proof import arriving, icc_claim, icc_drop, place, proof, unknown, which
+from icclint_rules.proof import arriving, conditions, first_chain, icc_claim, icc_drop, place, proof, unknown, which
+
+INGRESS = "DOCKER-INGRESS"
+"""The chain of the ports that services of a swarm publish."""
+
+TOOLS = {
+    "ufw": "ufw",
+    "FORWARD_": "firewalld",
+    "FWD": "firewalld",
+    "LIBVIRT_": "libvirt",
+    "KUBE-": "Kubernetes",
+    "ts-": "Tailscale",
+}
+"""Whose chain it is, by how its name begins."""
 
 
 def icc_leaks(host: Host, effect: Effect, network: Network, family: int) -> Iterator[Finding | NotAssessed]:
     """One finding for each rule or policy that accepts, and one word for each reason why it cannot be told."""
     judgement = effect.within(network, family)
     for share in arriving(judgement):
-        link = share.decision.rule is not None and as_link_rule(share.decision.rule) is not None
-        if share.decision.by in ("rule", "policy") and not link:
+        accepted_by = share.decision.rule
+        explained = accepted_by is not None and (accepted_by.chain == INGRESS or as_link_rule(accepted_by) is not None)
+        if share.decision.by in ("rule", "policy") and not explained:
             yield leak(host, effect, network, judgement, share)
     yield from unknown(judgement, f"network {network.name}")
 
@@ -39,18 +60,70 @@ def leak(host: Host, effect: Effect, network: Network, judgement: Judgement, sha
         message=(
             f"Network {network.name!r} has ICC off, but its containers {reach} each other"
             f"{' over IPv6' if family == 6 else ''}{which(judgement, share)}: {decided} lets the packets pass"
+            f"{cause(network, share.decision.rule, drop)}"
         ),
         subject=f"network {network.name}",
         key=(f"IPv{family}", share.decision.text),
         primary=Location(place(share.decision, claim.span), "accepts new connections between its containers"),
         related=(claim, *never),
-        remedy=remedy(effect, network, share, family),
+        remedy=remedy(host, effect, network, share, family),
         **proof(effect, share),
     )
 
 
-def remedy(effect: Effect, network: Network, share: Share, family: int) -> tuple[str, ...]:
+def cause(network: Network, accepting: Rule | None, drop: Rule | None) -> str:
+    """Why a rule, or where there is none the policy, gets the packets before Docker's DROP does; empty where plain."""
+    if accepting is None:
+        return "" if drop else ", for there is no DROP for ICC"
+    if any(isinstance(match, PhysdevMatch) for match in accepting.matches):
+        return ", for all that one container of a network sends to another is bridged"
+    if any(isinstance(match, MarkMatch) for match in accepting.matches):
+        return ", for it asks for a mark, and for no network"
+    if accepting.chain == "DOCKER-USER":
+        return ", for DOCKER-USER is asked before any rule of Docker's"
+    if is_left_over(accepting, drop):
+        return ", which a newer engine left behind ahead of the DROP of the one that runs"
+    if accepting.chain == "DOCKER" and "routed" in (network.options.get(key) for key in GATEWAY_MODE.values()):
+        return ", which the engine writes for gateway mode routed without asking for a way in"
+    owner = tool_of(accepting)
+    return f", for this chain of {owner}'s is asked before Docker's DROP" if owner and drop else ""
+
+
+def tool_of(accepting: Rule) -> str | None:
+    """The program that made the chain which a rule stands in, where it is a known one."""
+    return next((tool for begin, tool in TOOLS.items() if accepting.chain.startswith(begin)), None)
+
+
+def is_left_over(accepting: Rule, drop: Rule | None) -> bool:
+    """Whether a rule is of engines since 28.0.1, and the DROP of an older one that ran after them."""
+    return accepting.chain == "DOCKER-FORWARD" and drop is not None and drop.chain == "FORWARD"
+
+
+def remedy(host: Host, effect: Effect, network: Network, share: Share, family: int) -> tuple[str, ...]:
     tool = effect.firewall(family).tool
-    if share.decision.rule is not None:
-        return (f"{tool} {share.decision.rule.text.replace('-A ', '-D ', 1)}",)
-    return (f"{tool} -A FORWARD -i {network.bridge} -o {network.bridge} -j DROP",)
+    accepting = share.decision.rule
+    if accepting is None:
+        return (f"{tool} -A FORWARD -i {network.bridge} -o {network.bridge} -j DROP",)
+    if is_left_over(accepting, icc_drop(host, network, family)):
+        return tuple(f"{tool} {jump.text.replace('-A ', '-D ', 1)}" for jump in jumps(host, family, accepting.chain))
+    if accepting.chain in ENGINE_CHAINS or tool_of(accepting):
+        return (drop_before(host, tool, network, accepting),)
+    return (f"{tool} {accepting.text.replace('-A ', '-D ', 1)}",)
+
+
+def jumps(host: Host, family: int, chain: str) -> Iterator[Rule]:
+    """The rules of FORWARD that lead to a chain."""
+    for ruleset in host.rulesets_of(family):
+        forward = ruleset.tables["filter"].chains.get("FORWARD") if "filter" in ruleset.tables else None
+        for rule in forward.rules if forward else ():
+            if isinstance(rule.target, Jump) and rule.target.chain == chain:
+                yield rule
+
+
+def drop_before(host: Host, tool: str, network: Network, accepting: Rule) -> str:
+    """The command that stops between containers what a rule accepts whose owner, a program, would write it again."""
+    asked = conditions(accepting)
+    for match in accepting.matches:
+        if isinstance(match, InterfaceMatch):
+            asked = asked.replace(f"{match.text} ", "")
+    return f"{tool} -I {first_chain(host)} -i {network.bridge} -o {network.bridge} {asked}-j DROP"

@@ -5,14 +5,18 @@
 A network of the bridge driver whose `com.docker.network.bridge.enable_icc` is false, on a host where a new
 connection between two addresses of that network is accepted: by a rule that comes before Docker's DROP, or by
 the policy because the DROP is missing. Each rule that accepts is one finding, with the exact packets that it
-lets pass. The rules of links (`docker run --link`) are left to `link-orphaned`.
+lets pass, and with what brought it there: DOCKER-USER, a mark, a chain of another program, an engine that ran
+before. The rules of links (`docker run --link`) are left to `link-orphaned`, those of a swarm's published ports to
+`icc-off-ingress-port`.
 
 ## Why it matters
 
 Docker carries out `icc=false` with a single `-i BRIDGE -o BRIDGE -j DROP`, which engines up to 28.0 append to
 the end of FORWARD. Whatever accepts a packet earlier wins over it: a broad rule in DOCKER-USER, a firewall's
-own chain, a rule put in by hand. The network still says that its containers are isolated, and so does every
-check that reads only that.
+own chain, a rule put in by hand. Two such rules are copied from guide to guide: `-i docker0 -o docker0 -j ACCEPT`
+in DOCKER-USER, from those that make ufw and Docker agree, and `-m physdev --physdev-is-bridged -j ACCEPT` in
+FORWARD, from those about virtual machines on a bridge. The network still says that its containers are isolated, and
+so does every check that reads only that.
 
 ## Example
 
@@ -22,8 +26,9 @@ check that reads only that.
 ## What to do
 
 Take the accepting rule out, or narrow it so that it leaves the bridge pair out (`! -o BRIDGE`, or RETURN in
-place of ACCEPT in DOCKER-USER). If the DROP is missing, restart the engine, which puts it back. If the traffic
-is wanted, make the network with ICC on, so that the claim and the rules agree.
+place of ACCEPT in DOCKER-USER). If the DROP is missing, restart the engine, which puts it back. What a program
+wrote, the engine itself (for gateway mode routed, for a mark) or ufw, it would write again; drop the bridge pair in
+DOCKER-USER instead. If the traffic is wanted, make the network with ICC on, so that the claim and the rules agree.
 
 ## Limits
 
@@ -37,6 +42,8 @@ sends from, are not considered.
 - CWE-923, CWE-284
 - CIS Docker Benchmark 1.8.0, 2.2 (2.1 up to 1.2.0): network traffic between containers on the default bridge
 - https://github.com/moby/moby/issues/18911: an ACCEPT ahead of the DROP
+- https://github.com/chaifeng/ufw-docker: the rules for ufw
+- https://wiki.libvirt.org/Networking.html: the rule for bridged frames
 - moby, iptabler/network.go of libnetwork's bridge driver: the DROP itself
 """
 

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, LinkRule, Location, NotAssessed, Severity, rule
-from icclint_rules.links.link_orphaned import pairs, subject
+from icclint_rules.links.link_pairs import pairs, subject
 
 
 @rule(

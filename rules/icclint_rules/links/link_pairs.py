@@ -1,0 +1,45 @@
+"""Links, and the rules that carry them out: shared by the rules of this family."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from icclint.api import Endpoint, Host, LinkRule, Network, link_rules
+
+
+def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
+    """The links of a bridge, each with the one or two rules that carry it out, the client's own first."""
+    found: dict[object, list[LinkRule]] = {}
+    for link in link_rules(host):
+        if link.bridge == network.bridge:
+            found.setdefault(link.pair, []).append(link)
+    return [sorted(pair, key=lambda link: link.reply) for pair in found.values()]
+
+
+def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
+    """Why a link is an orphan; empty where it is none, None where the capture cannot tell."""
+    gone = [str(address) for address in (link.client, link.server) if holder(network, address) is None]
+    if gone:
+        return f"no container of the network has {' or '.join(gone)}"
+    if host.containers is None:
+        return None
+    client, server = holder(network, link.client), holder(network, link.server)
+    assert client is not None
+    assert server is not None
+    linked = next((c.links for c in host.containers if c.id == client.container), frozenset())
+    if server.name in linked:
+        return ""
+    return f"{link.server} is {server.name!r} now, which {client.name!r} is not linked to"
+
+
+def holder(network: Network, address: IPv4Address) -> Endpoint | None:
+    return next((endpoint for endpoint in network.endpoints if address in endpoint.addresses), None)
+
+
+def named(network: Network, address: IPv4Address) -> str:
+    endpoint = holder(network, address)
+    return endpoint.name if endpoint else str(address)
+
+
+def subject(network: Network, link: LinkRule) -> str:
+    return f"link {named(network, link.client)} -> {named(network, link.server)}"
