@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from icclint.api import Assumption, Host, OpaqueMatch, Rule, Ruleset, assume_match
+from icclint.api import Assumption, Host, InterfaceMatch, OpaqueMatch, Rule, Ruleset, assume_match
 
 MOST_LINES = 10
 """How many lines of a kind a finding shows, and how many commands it gives."""
@@ -29,6 +29,31 @@ def tool(ruleset: Ruleset) -> str:
     """The command that changes a ruleset."""
     name = "ip6tables" if ruleset.family == 6 else "iptables"
     return f"{name}-legacy" if ruleset.variant == "legacy" else name
+
+
+def ruleset_of(host: Host, rule: Rule) -> Ruleset:
+    """The ruleset that a rule stands in. Raises `StopIteration` for a rule of another host."""
+    return next(ruleset for ruleset, one in every_rule(host) if one.span == rule.span)
+
+
+def drop_before(host: Host, accepting: Rule, bridge: str, more: str = "") -> tuple[str, ...]:
+    """The command that drops between a bridge's ports what a rule accepts, and more conditions; none as for `deletion`.
+
+    For rules whose owner, the engine or another program, would write them again. DOCKER-USER came with 17.06.
+    """
+    if not accepting.text.startswith("-A "):
+        return ()
+    ruleset = ruleset_of(host, accepting)
+    asked = accepting.text.removeprefix(f"-A {accepting.chain} ").removesuffix(accepting.target.text)
+    for match in accepting.matches:
+        if isinstance(match, InterfaceMatch):
+            asked = asked.replace(f"{match.text} ", "")
+    chain = "DOCKER-USER" if _has_docker_user(ruleset) else "FORWARD"
+    return (f"{tool(ruleset)} -I {chain} -i {bridge} -o {bridge} {asked}{more}-j DROP",)
+
+
+def _has_docker_user(ruleset: Ruleset) -> bool:
+    return "filter" in ruleset.tables and "DOCKER-USER" in ruleset.tables["filter"].chains
 
 
 def deletion(ruleset: Ruleset, rule: Rule) -> tuple[str, ...]:

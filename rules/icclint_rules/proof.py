@@ -85,17 +85,6 @@ def icc_drop(host: Host, network: Network, family: int) -> Rule | None:
     return None
 
 
-def first_chain(host: Host) -> str:
-    """The chain for a rule of one's own that must be asked before the engine's; DOCKER-USER came with 17.06."""
-    tables = [ruleset.tables["filter"] for ruleset in host.rulesets if "filter" in ruleset.tables]
-    return "DOCKER-USER" if any("DOCKER-USER" in table.chains for table in tables) else "FORWARD"
-
-
-def conditions(one: Rule) -> str:
-    """What a rule asks for, as written, with a space behind; interfaces included."""
-    return one.text.removeprefix(f"-A {one.chain} ").removesuffix(one.target.text)
-
-
 def unknown(judgement: Judgement, subject: str) -> Iterator[NotAssessed]:
     """What cannot be told of a judged class, once for each reason."""
     for reason, command in dict.fromkeys(

@@ -10,7 +10,6 @@ from icclint.api import (
     Effect,
     Finding,
     Host,
-    InterfaceMatch,
     Judgement,
     Jump,
     Location,
@@ -19,10 +18,12 @@ from icclint.api import (
     NotAssessed,
     PhysdevMatch,
     Rule,
+    Ruleset,
     Share,
     as_link_rule,
 )
-from icclint_rules.proof import arriving, conditions, first_chain, icc_claim, icc_drop, place, proof, unknown, which
+from icclint_rules.lines import deletion, drop_before, rules_of, ruleset_of
+from icclint_rules.proof import arriving, icc_claim, icc_drop, place, proof, unknown, which
 
 INGRESS = "DOCKER-INGRESS"
 """The chain of the ports that services of a swarm publish."""
@@ -100,30 +101,19 @@ def is_left_over(accepting: Rule, drop: Rule | None) -> bool:
 
 
 def remedy(host: Host, effect: Effect, network: Network, share: Share, family: int) -> tuple[str, ...]:
-    tool = effect.firewall(family).tool
     accepting = share.decision.rule
     if accepting is None:
-        return (f"{tool} -A FORWARD -i {network.bridge} -o {network.bridge} -j DROP",)
+        return (f"{effect.firewall(family).tool} -A FORWARD -i {network.bridge} -o {network.bridge} -j DROP",)
+    ruleset = ruleset_of(host, accepting)
     if is_left_over(accepting, icc_drop(host, network, family)):
-        return tuple(f"{tool} {jump.text.replace('-A ', '-D ', 1)}" for jump in jumps(host, family, accepting.chain))
+        return tuple(command for jump in jumps(ruleset, accepting.chain) for command in deletion(ruleset, jump))
     if accepting.chain in ENGINE_CHAINS or tool_of(accepting):
-        return (drop_before(host, tool, network, accepting),)
-    return (f"{tool} {accepting.text.replace('-A ', '-D ', 1)}",)
+        return drop_before(host, accepting, network.bridge or "")
+    return deletion(ruleset, accepting)
 
 
-def jumps(host: Host, family: int, chain: str) -> Iterator[Rule]:
+def jumps(ruleset: Ruleset, chain: str) -> Iterator[Rule]:
     """The rules of FORWARD that lead to a chain."""
-    for ruleset in host.rulesets_of(family):
-        forward = ruleset.tables["filter"].chains.get("FORWARD") if "filter" in ruleset.tables else None
-        for rule in forward.rules if forward else ():
-            if isinstance(rule.target, Jump) and rule.target.chain == chain:
-                yield rule
-
-
-def drop_before(host: Host, tool: str, network: Network, accepting: Rule) -> str:
-    """The command that stops between containers what a rule accepts whose owner, a program, would write it again."""
-    asked = conditions(accepting)
-    for match in accepting.matches:
-        if isinstance(match, InterfaceMatch):
-            asked = asked.replace(f"{match.text} ", "")
-    return f"{tool} -I {first_chain(host)} -i {network.bridge} -o {network.bridge} {asked}-j DROP"
+    for one in rules_of(ruleset, "filter", "FORWARD"):
+        if isinstance(one.target, Jump) and one.target.chain == chain:
+            yield one

@@ -52,7 +52,8 @@ from icclint.api import (
     Share,
     rule,
 )
-from icclint_rules.icc.icc_leak import INGRESS, drop_before
+from icclint_rules.icc.icc_leak import INGRESS
+from icclint_rules.lines import drop_before
 from icclint_rules.proof import arriving, icc_claim, icc_drop, proof
 
 MADE_BY_THE_ENGINE = "docker_gwbridge"
@@ -89,6 +90,6 @@ def opened(host: Host, effect: Effect, network: Network, share: Share, accepting
             icc_claim(network),
             *((Location(drop.span, "the DROP for ICC, which these packets never reach"),) if drop else ()),
         ),
-        remedy=(drop_before(host, "iptables", network, accepting),),
+        remedy=drop_before(host, accepting, network.bridge or ""),
         **proof(effect, share),
     )

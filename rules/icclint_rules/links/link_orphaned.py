@@ -52,6 +52,7 @@ from icclint.api import (
     Share,
     rule,
 )
+from icclint_rules.lines import deletion, ruleset_of
 from icclint_rules.links.link_pairs import holder, pairs, subject, why_orphaned
 from icclint_rules.proof import arriving, icc_claim, proof
 
@@ -78,7 +79,7 @@ def link_orphaned(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]
                     Evidence.CONTAINERS.value,
                 )
                 continue
-            yield orphan(effect, network, pair, opening, reason)
+            yield orphan(host, effect, network, pair, opening, reason)
 
 
 def first_opening(effect: Effect, network: Network, pair: list[LinkRule]) -> Share | None:
@@ -87,7 +88,7 @@ def first_opening(effect: Effect, network: Network, pair: list[LinkRule]) -> Sha
     return next((shares[link.rule.span] for link in pair if link.rule.span in shares), None)
 
 
-def orphan(effect: Effect, network: Network, pair: list[LinkRule], opening: Share, reason: str) -> Finding:
+def orphan(host: Host, effect: Effect, network: Network, pair: list[LinkRule], opening: Share, reason: str) -> Finding:
     first, *others = pair
     return Finding(
         message=(
@@ -106,6 +107,6 @@ def orphan(effect: Effect, network: Network, pair: list[LinkRule], opening: Shar
             ),
             icc_claim(network),
         ),
-        remedy=tuple(f"iptables {link.rule.text.replace('-A ', '-D ', 1)}" for link in pair),
+        remedy=tuple(command for link in pair for command in deletion(ruleset_of(host, link.rule), link.rule)),
         **proof(effect, opening),
     )

@@ -50,8 +50,9 @@ from icclint.api import (
     Share,
     rule,
 )
+from icclint_rules.lines import drop_before
 from icclint_rules.links.link_pairs import named, pairs, subject, why_orphaned
-from icclint_rules.proof import arriving, conditions, first_chain, proof
+from icclint_rules.proof import arriving, proof
 
 
 @rule(
@@ -83,6 +84,6 @@ def return_way(host: Host, effect: Effect, network: Network, back: LinkRule, sha
         subject=subject(network, back),
         key=(back.rule.text,),
         primary=Location(back.rule.span, "accepts new connections too"),
-        remedy=(f"iptables -I {first_chain(host)} {conditions(back.rule)}-m conntrack --ctstate NEW -j DROP",),
+        remedy=drop_before(host, back.rule, back.bridge, "-m conntrack --ctstate NEW "),
         **proof(effect, share),
     )
