@@ -29,12 +29,13 @@ from icclint.output import sarif
 from icclint.output.sarif import render_sarif
 from icclint.packets.effect import Effect
 from icclint.report import Report, ReportedFinding, ReportedGap, ReportedLocation
-from icclint.rule import Rule
+from icclint.rule import Profile, Rule
 from icclint.source import Document
 from tests.captured import NAMES, capture
 from tests.sarif_check import CHECKS, Log, faults
 
 ROOT = Path(__file__).parent.parent
+DEFAULT = tuple(rule for rule in RULES if rule.profile is Profile.DEFAULT)
 SAMPLES = sorted(folder.relative_to(ROOT / "samples").as_posix() for folder in (ROOT / "samples").glob("*/*/"))
 SCHEMA = json.loads((Path(__file__).parent / "schemas" / "sarif-2.1.0.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
@@ -71,13 +72,13 @@ class Checked:
         return self.with_report(findings=(self.report.findings[0].model_copy(update=changes),))
 
 
-def checked(captures: Iterable[Capture], rules: Sequence[Rule] = RULES) -> Checked:
+def checked(captures: Iterable[Capture], rules: Sequence[Rule] = DEFAULT) -> Checked:
     captures = list(captures)
     documents = {document.name: document for capture in captures for document, _ in capture.documents}
     return Checked(check(captures, rules), documents, rules)
 
 
-def checked_at(folder: Path, rules: Sequence[Rule] = RULES) -> Checked:
+def checked_at(folder: Path, rules: Sequence[Rule] = DEFAULT) -> Checked:
     captures, errors = read_captures([str(folder)], folder.parent)
     assert not errors
     return checked(captures, rules)
@@ -133,7 +134,7 @@ def test_a_result_tells_what_the_report_tells() -> None:
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.partition("/")[2].startswith(("09b", "1"))])
 def test_a_code_flow_ends_where_the_finding_is(name: str) -> None:
-    for result in checked([capture(name)]).root()["runs"][0]["results"]:
+    for result in checked([capture(name)], RULES).root()["runs"][0]["results"]:
         if "codeFlows" in result:
             last = result["codeFlows"][0]["threadFlows"][0]["locations"][-1]["location"]["physicalLocation"]
             primary = result["locations"][0]["physicalLocation"]
