@@ -15,6 +15,7 @@ from icclint.trace import Answer, Tracer
 from tests import captured
 
 ICC = "com.docker.network.bridge.enable_icc"
+DEFAULT = [rule for rule in RULES if rule.profile is Profile.DEFAULT]
 
 FOUND_ON_UNTAMPERED_HOSTS = {
     # An engine's own doing: each of these claims is broken by what the engine writes, or does not write.
@@ -139,7 +140,7 @@ def test_each_claim_about_icc_that_packets_disprove_is_reported_and_no_other(nam
         for network in json.loads((captured.ROOT / name / "networks.json").read_text())
     }
     disproved = {network for (network, _), seen in arrived.items() if seen != {claims[network]}}
-    report = check([captured.capture(name)], RULES)
+    report = check([captured.capture(name)], DEFAULT)
     reported = {
         finding.subject.removeprefix("network ")
         if finding.subject.startswith("network ")
@@ -190,7 +191,7 @@ def subjects(name: str, rule: str) -> set[str]:
 
 @pytest.mark.parametrize("name", [name for name in captured.NAMES if not name.split("/")[1].startswith(TAMPERED)])
 def test_a_host_that_nobody_tampered_with_is_silent_but_for_what_its_engine_breaks(name: str) -> None:
-    report = check([captured.capture(name)], [rule for rule in RULES if rule.profile is Profile.DEFAULT])
+    report = check([captured.capture(name)], DEFAULT)
     scenario = name.split("/")[1]
     expected = FOUND_ON_UNTAMPERED_HOSTS.get(scenario, set()) | FOUND_ON_SOME_ENGINES.get(name, set())
     assert {finding.rule for finding in report.findings if finding.severity != "note"} == expected
@@ -200,7 +201,7 @@ def test_a_host_that_nobody_tampered_with_is_silent_but_for_what_its_engine_brea
 
 @pytest.mark.parametrize("name", [name for name in captured.NAMES if name.split("/")[1].startswith(TAMPERED)])
 def test_a_host_that_somebody_tampered_with_yields_what_names_the_cause_and_nothing_else(name: str) -> None:
-    report = check([captured.capture(name)], RULES)
+    report = check([captured.capture(name)], DEFAULT)
     expected = FOUND_ON_TAMPERED_HOSTS.get(name.split("/")[1], set())
     assert {finding.rule for finding in report.findings if finding.severity != "note"} == expected
 
@@ -224,7 +225,7 @@ def test_a_host_that_somebody_tampered_with_yields_what_names_the_cause_and_noth
     ],
 )
 def test_a_finding_points_at_the_line_that_decides(name: str, line: str) -> None:
-    report = check([captured.capture(name)], RULES)
+    report = check([captured.capture(name)], DEFAULT)
     documents = {document.name: document for document, _ in captured.capture(name).documents}
     lines = [documents[f.location.document].lines[f.location.line - 1] for f in report.findings]
     assert line in lines
