@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from itertools import islice
 from typing import Literal
 
 from icclint.docker.chains import as_link_rule
-from icclint.docker.options import PREFIX
-from icclint.docker.publish import Proxy, proxies
+from icclint.docker.options import gateway_mode
+from icclint.docker.publish import Publication, proxies
 from icclint.ir.host import Host
 from icclint.ir.network import Network
 from icclint.packets.box import Box
@@ -107,8 +108,7 @@ def _relations(host: Host, effect: Effect) -> Iterator[Relation]:
 
 def _across(host: Host, effect: Effect, network: Network, family: int, inside: _Group) -> Iterator[Relation]:
     """From the containers of other bridge networks, by the containers' own addresses."""
-    mode = network.options.get(f"{PREFIX}bridge.gateway_mode_ipv{family}")
-    claim: Claim = "none" if mode in ("routed", "nat-unprotected") else "closed"
+    claim: Claim = "none" if gateway_mode(network, family) in ("routed", "nat-unprotected") else "closed"
     for other in host.bridges:
         if other.bridge != network.bridge and family in families(other):
             senders = _Group(_endpoints(other, family))
@@ -116,8 +116,8 @@ def _across(host: Host, effect: Effect, network: Network, family: int, inside: _
 
 
 def _outside(effect: Effect, network: Network, family: int, inside: _Group) -> Iterator[Relation]:
-    mode = network.options.get(f"{PREFIX}bridge.gateway_mode_ipv{family}")
-    closed: Claim = "none" if mode in ("routed", "nat-unprotected") and not network.internal else "closed"
+    opened = gateway_mode(network, family) in ("routed", "nat-unprotected") and not network.internal
+    closed: Claim = "none" if opened else "closed"
     for interface in effect.outside_interfaces:
         beyond = _Group(None, f"outside ({interface})")
         out: Claim = "closed" if network.internal else "open"
@@ -231,12 +231,14 @@ def _published(host: Host, effect: Effect) -> Iterator[Relation]:
         own = routing.address_of(interface)
         if own is None or not proxy.listens_on(ip_address(own)):
             continue
-        holder = next((n, e) for n in host.bridges for e in n.endpoints if proxy.address in e.addresses)
-        yield _published_relation(host, effect, proxy, interface, own, holder[0], holder[1].name)
+        # A rule that was left behind may lead to an address that nobody has.
+        holders = ((n, e.name) for n in host.bridges for e in n.endpoints if proxy.address in e.addresses)
+        for network, name in islice(holders, 1):
+            yield _published_relation(host, effect, proxy, interface, own, network, name)
 
 
 def _published_relation(
-    host: Host, effect: Effect, proxy: Proxy, interface: str, own: int, network: Network, name: str
+    host: Host, effect: Effect, proxy: Publication, interface: str, own: int, network: Network, name: str
 ) -> Relation:
     to = type(proxy.address)(own)
     packet = first_packet(host, Party("outside", interface=interface), to, Service(proxy.protocol, proxy.host_port))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from icclint.ir.host import Host
-from icclint.ir.match import Accept, AddressMatch, InterfaceMatch, PortMatch, ProtocolMatch
+from icclint.ir.match import Accept, AddressMatch, Drop, InterfaceMatch, PortMatch, ProtocolMatch
 from icclint.ir.ruleset import Rule
 
 DOCKER_CHAINS = frozenset(
@@ -42,6 +42,38 @@ def iptables_knows_docker(host: Host) -> bool:
         for chain in chains
         for rule in chain.rules
         for match in rule.matches
+    )
+
+
+def closes_containers(host: Host, family: int) -> bool:
+    """Whether the rules are those of an engine that lets nobody in to what no container publishes.
+
+    Since 28.0.0 chain DOCKER ends in ``! -i BRIDGE -o BRIDGE -j DROP`` for each bridge, and since 28.0.1 there is a
+    chain DOCKER-FORWARD; engines before leave it to the policy of FORWARD (moby, iptabler/network.go).
+    """
+    filters = [ruleset.tables["filter"] for ruleset in host.rulesets_of(family) if "filter" in ruleset.tables]
+    return any(
+        "DOCKER-FORWARD" in table.chains
+        or ("DOCKER" in table.chains and any(isinstance(r.target, Drop) for r in table.chains["DOCKER"].rules))
+        for table in filters
+    )
+
+
+def guarded_addresses(host: Host, family: int) -> frozenset[int]:
+    """The containers' addresses that table raw keeps from everybody but their own bridge.
+
+    The rule is ``-d ADDRESS/32 ! -i BRIDGE -j DROP``, before 28.2 for each published port only (iptabler/endpoint.go,
+    port.go).
+    """
+    raws = [ruleset.tables["raw"] for ruleset in host.rulesets_of(family) if "raw" in ruleset.tables]
+    return frozenset(
+        match.ranges[0][0]
+        for table in raws
+        if "PREROUTING" in table.chains
+        for rule in table.chains["PREROUTING"].rules
+        if isinstance(rule.target, Drop) and any(isinstance(m, InterfaceMatch) and m.negated for m in rule.matches)
+        for match in rule.matches
+        if isinstance(match, AddressMatch) and match.side == "destination" and not match.negated
     )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from icclint.ir.network import Network
+
 PREFIX = "com.docker.network."
 ENABLE_ICC = "com.docker.network.bridge.enable_icc"
 BRIDGE_NAME = "com.docker.network.bridge.name"
@@ -71,6 +73,16 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "ipvlan_flag": ("", "bridge", "private", "vepa"),
 }
 """Options that are one of a few words; any other is refused (newGwMode, and parseNetworkOptions of each driver)."""
+
+
+def gateway_mode(network: Network, family: int) -> str:
+    """How a bridge network meets the outside: ``nat`` unless an option says otherwise (since 27.0).
+
+    ``routed`` opens its published ports to whoever routes to it, ``nat-unprotected`` all ports, and ``isolated``,
+    for internal networks, gives the bridge no address (moby, libnetwork/drivers/bridge/bridge_linux.go, gwMode).
+    """
+    return network.options.get(GATEWAY_MODE[family], "nat")
+
 
 _TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
 _FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))

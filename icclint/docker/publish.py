@@ -1,106 +1,183 @@
-"""Ports that the engine opens on the host, and who listens there.
+"""Ports that the engine opens on the host: who publishes them, and the rules that carry it out.
 
-Besides the rules in table nat the engine starts a docker-proxy for each published port, which takes what comes to the
-host's own addresses without having been redirected, and hands it to the container by a connection of its own (moby,
-cmd/docker-proxy; libnetwork/drivers/bridge/port_mapping_linux.go).
+For each published port the engine writes a DNAT and an ACCEPT, into chain DOCKER of table nat and of table filter, and
+starts a docker-proxy, which takes what comes to the host's own addresses without having been redirected, and hands
+it to the container by a connection of its own (moby, cmd/docker-proxy; drivers/bridge/port_mapping_linux.go).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 
 from icclint.ir.container import Container
 from icclint.ir.host import Host
-from icclint.ir.match import AddressMatch, Jump, PortMatch, ProtocolMatch, Rewrite
+from icclint.ir.match import Accept, AddressMatch, InterfaceMatch, Jump, PortMatch, ProtocolMatch, Rewrite
 from icclint.ir.ruleset import Rule
+from icclint.source import Span
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 
+Address = IPv4Address | IPv6Address
+
 
 @dataclass(frozen=True, slots=True)
-class Proxy:
-    """A docker-proxy: where it listens, and to whom it hands on.
+class Publication:
+    """A published port: packets to ``host_port`` of ``host_address`` are for the container.
 
-    ``host_address`` is None for every address of the host, and ``::`` for every IPv6 one.
+    ``host_address`` is None for every address of the host, and ``::`` for every IPv6 one. ``span`` is where
+    that is stated: the container's, or the DNAT.
     """
 
     protocol: int
-    host_address: IPv4Address | IPv6Address | None
+    host_address: Address | None
     host_port: int
-    address: IPv4Address | IPv6Address
+    address: Address
     port: int
+    span: Span = field(compare=False)
 
-    def listens_on(self, address: IPv4Address | IPv6Address) -> bool:
-        """Whether it takes what comes to an address of the host."""
+    def listens_on(self, address: Address) -> bool:
+        """Whether it is published at an address of the host."""
         if self.host_address is None:
             return True
         every = self.host_address.is_unspecified and self.host_address.version == address.version
         return every or self.host_address == address
 
 
-def proxies(host: Host) -> tuple[Proxy, ...]:
-    """The docker-proxies of a host, as far as its containers or else its rules tell; none where the engine runs none.
+@dataclass(frozen=True, slots=True)
+class PortForward:
+    """A DNAT of chain DOCKER. ``bridge`` is the one whose packets it leaves alone, None where it leaves none."""
+
+    publication: Publication
+    bridge: str | None
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class PortOpening:
+    """An ACCEPT of chain DOCKER that lets packets to one port of a container pass, whoever sends them."""
+
+    protocol: int
+    address: Address
+    port: int
+    bridge: str
+    rule: Rule
+
+
+def publications(host: Host) -> tuple[Publication, ...]:
+    """The published ports of a host, as its containers state them, or else the rules of table nat."""
+    if host.containers is None:
+        return tuple(dict.fromkeys(forward.publication for forward in port_forwards(host)))
+    return tuple(dict.fromkeys(found for container in host.containers for found in _of_container(container)))
+
+
+def proxies(host: Host) -> tuple[Publication, ...]:
+    """The published ports at which a docker-proxy listens; none where the engine runs none.
 
     ``--userland-proxy=false`` shows in table nat: the engine then redirects what goes to loopback too, so its jump in
     OUTPUT does not leave out ``127.0.0.0/8`` (setup_ip_tables_linux.go).
     """
-    if _redirects_loopback(host):
-        return ()
-    if host.containers is None:
-        return tuple(dict.fromkeys(_of_rules(host)))
-    return tuple(dict.fromkeys(proxy for container in host.containers for proxy in _of_container(container)))
+    return () if _redirects_loopback(host) else publications(host)
+
+
+def port_forwards(host: Host) -> tuple[PortForward, ...]:
+    """The DNATs of published ports, in every captured ruleset.
+
+    The shape is ``[-d ADDRESS/32] [! -i BRIDGE] -p PROTO -m PROTO --dport PORT -j DNAT --to-destination C:PORT``
+    (moby, libnetwork/drivers/bridge/internal/iptabler/port.go).
+    """
+    return tuple(
+        forward for family, rule in _rules(host, "nat", "DOCKER") if (forward := _as_forward(family, rule)) is not None
+    )
+
+
+def port_openings(host: Host) -> tuple[PortOpening, ...]:
+    """The rules that open published ports, in every captured ruleset."""
+    found = (as_port_opening(family, rule) for family, rule in _rules(host, "filter", "DOCKER"))
+    return tuple(opening for opening in found if opening is not None)
+
+
+def as_port_opening(family: int, rule: Rule) -> PortOpening | None:
+    """The published port that a rule of chain DOCKER opens, or None for any other rule.
+
+    The shape is ``-d C/32 ! -i BRIDGE -o BRIDGE -p PROTO -m PROTO --dport PORT -j ACCEPT`` (moby, iptabler/port.go).
+    """
+    if rule.table != "filter" or rule.chain != "DOCKER":
+        return None
+    service = _service(rule)
+    to = [m for m in rule.matches if isinstance(m, AddressMatch)]
+    ways = {(m.side, m.negated): m.pattern for m in rule.matches if isinstance(m, InterfaceMatch)}
+    single = len(to) == 1 and to[0].side == "destination" and not to[0].negated and len(set(to[0].ranges[0])) == 1
+    bridge = ways.get(("out", False))
+    if not isinstance(rule.target, Accept) or service is None or not single or len(rule.matches) != 5:
+        return None
+    if bridge is None or ways.get(("in", True)) != bridge:
+        return None
+    return PortOpening(service[0], _address(to[0].ranges[0][0], family), service[1], bridge, rule)
 
 
 def _redirects_loopback(host: Host) -> bool:
     jumps = [
-        rule for rule in _nat_rules(host, "OUTPUT") if isinstance(rule.target, Jump) and rule.target.chain == "DOCKER"
+        rule
+        for _, rule in _rules(host, "nat", "OUTPUT")
+        if isinstance(rule.target, Jump) and rule.target.chain == "DOCKER"
     ]
     return bool(jumps) and not any(
         isinstance(match, AddressMatch) and match.negated for rule in jumps for match in rule.matches
     )
 
 
-def _nat_rules(host: Host, chain: str) -> Iterator[Rule]:
+def _rules(host: Host, table: str, chain: str) -> Iterator[tuple[int, Rule]]:
     for ruleset in host.rulesets:
-        if "nat" in ruleset.tables and chain in ruleset.tables["nat"].chains:
-            yield from ruleset.tables["nat"].chains[chain].rules
+        if table in ruleset.tables and chain in ruleset.tables[table].chains:
+            for rule in ruleset.tables[table].chains[chain].rules:
+                yield ruleset.family, rule
 
 
-def _of_container(container: Container) -> Iterator[Proxy]:
+def _of_container(container: Container) -> Iterator[Publication]:
     # A container that several networks lead out of publishes by the first that does.
     places = sorted(container.attachments, key=lambda place: (not place.default_routes, place.network))
     addresses = [address for place in places for address in place.addresses]
     for published in container.published:
         if addresses and published.protocol in PROTOCOLS:
-            yield Proxy(
+            yield Publication(
                 PROTOCOLS[published.protocol],
                 published.host_address,
                 published.host_port,
                 addresses[0],
                 published.port,
+                container.span,
             )
 
 
-def _of_rules(host: Host) -> Iterator[Proxy]:
-    for rule in _nat_rules(host, "DOCKER"):
-        target = rule.target
-        ports = [match for match in rule.matches if isinstance(match, PortMatch) and match.side == "destination"]
-        protocols = [match.number for match in rule.matches if isinstance(match, ProtocolMatch)]
-        if not isinstance(target, Rewrite) or target.addresses is None or not ports or not protocols:
-            continue
-        bound = [m for m in rule.matches if isinstance(m, AddressMatch) and m.side == "destination" and not m.negated]
-        wide = 4 if target.addresses[0] < 1 << 32 else 6
-        port = ports[0].ranges[0][0]
-        yield Proxy(
-            protocols[0],
-            _address(bound[0].ranges[0][0], wide) if bound else None,
-            port,
-            _address(target.addresses[0], wide),
-            target.ports[0] if target.ports is not None else port,
-        )
+def _as_forward(family: int, rule: Rule) -> PortForward | None:
+    target = rule.target
+    service = _service(rule)
+    if not isinstance(target, Rewrite) or target.of != "destination" or target.addresses is None or service is None:
+        return None
+    protocol, port = service
+    bound = [m for m in rule.matches if isinstance(m, AddressMatch) and m.side == "destination" and not m.negated]
+    left_out = [m.pattern for m in rule.matches if isinstance(m, InterfaceMatch) and m.side == "in" and m.negated]
+    publication = Publication(
+        protocol,
+        _address(bound[0].ranges[0][0], family) if bound else None,
+        port,
+        _address(target.addresses[0], family),
+        target.ports[0] if target.ports is not None else port,
+        rule.span,
+    )
+    return PortForward(publication, left_out[0] if left_out else None, rule)
 
 
-def _address(number: int, family: int) -> IPv4Address | IPv6Address:
-    return IPv4Address(number) if family == 4 else ip_address(IPv6Address(number))
+def _service(rule: Rule) -> tuple[int, int] | None:
+    """The protocol and the one destination port that a rule asks for."""
+    ports = [match for match in rule.matches if isinstance(match, PortMatch)]
+    protocols = [match.number for match in rule.matches if isinstance(match, ProtocolMatch) and not match.negated]
+    if len(ports) != 1 or not protocols or ports[0].side != "destination" or ports[0].negated:
+        return None
+    return protocols[0], ports[0].ranges[0][0]
+
+
+def _address(number: int, family: int) -> Address:
+    return IPv4Address(number) if family == 4 else IPv6Address(number)

@@ -20,7 +20,7 @@ from icclint.packets.verdict import Decision, Trace, Verdict
 
 Address = IPv4Address | IPv6Address
 
-_SOMEBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8:ffff::1")}
+SOMEBODY = {4: ip_address("203.0.113.1"), 6: ip_address("2001:db8:ffff::1")}
 """Who sends from outside where nobody in particular is asked about: documentation's own prefixes (RFC 5737, 3849)."""
 _LINK_LOCAL = ip_network("fe80::/10")
 
@@ -103,7 +103,7 @@ def _leave(host: Host, sender: Party, address: Address) -> tuple[Address, str | 
         own = int(address) if way.kind == "local" else routing.address_of(way.interface or "")
         return sender.address or (address if own is None else type(address)(own)), None, None
     if sender.kind == "outside":
-        return sender.address or _SOMEBODY[address.version], sender.interface, None
+        return sender.address or SOMEBODY[address.version], sender.interface, None
     network = sender.network
     if network is None or sender.address is None:
         raise NoWayError(f"container {sender.container} has no IPv{address.version} address to send from")

@@ -10,12 +10,12 @@ from dataclasses import replace
 from functools import cache, cached_property
 from ipaddress import ip_network
 
-from icclint.docker.publish import Proxy
+from icclint.docker.publish import Publication
 from icclint.ir.host import Host
 from icclint.ir.match import InterfaceMatch
 from icclint.ir.network import Address, Endpoint, Network
 from icclint.packets.box import Box
-from icclint.packets.connection import NoWayError, Party, Passage, Service, first_packet, follow
+from icclint.packets.connection import SOMEBODY, NoWayError, Party, Passage, Service, first_packet, follow
 from icclint.packets.firewall import Firewall, firewall
 from icclint.packets.judgement import Judgement, PacketClass, Share
 from icclint.packets.knowledge import routed_addresses, subnet_range
@@ -44,6 +44,7 @@ class Effect:
         self.host = host
         self.firewall = cache(self._firewall)
         self.judge = cache(self._judge)
+        self.judge_untranslated = cache(self._judge_untranslated)
 
     def within(self, network: Network, family: int) -> Judgement:
         """New connections between two containers of a bridge network."""
@@ -66,7 +67,7 @@ class Effect:
         bridge = network.bridge or ""
         return self.judge(PacketClass(client.version, bridge, bridge, bridged=True, box=box, favourites=ends))
 
-    def by_published_port(self, network: Network, sender: Endpoint, proxy: Proxy) -> Passage | None:
+    def by_published_port(self, network: Network, sender: Endpoint, proxy: Publication) -> Passage | None:
         """A connection from a container to a port that another one publishes; None where no address leads there.
 
         It goes to the host's own address on the sender's network, or else to the one that the port is published on.
@@ -108,9 +109,8 @@ class Effect:
     def inbound(self, interface: str, network: Network, family: int) -> Judgement:
         """New connections from addresses beyond an interface of the host to a container of a bridge network."""
         box = opening(family, self._outside_addresses(family), _targets(network, family))
-        return self.judge(
-            PacketClass(family, interface, network.bridge or "", False, box, favourites=_endpoints(network, family))
-        )
+        likely = (int(SOMEBODY[family]), *_endpoints(network, family))
+        return self.judge(PacketClass(family, interface, network.bridge or "", False, box, favourites=likely))
 
     def to_host(self, network: Network, family: int) -> Judgement:
         """New connections from a container of a bridge network to the host by its address on that network."""
@@ -127,6 +127,35 @@ class Effect:
         return self.judge(
             PacketClass(family, None, network.bridge or "", False, box, favourites=_endpoints(network, family))
         )
+
+    def to_port(self, interface: str, address: int, protocol: int, port: int, family: int) -> Judgement:
+        """New connections from addresses beyond an interface to a port of one of the host's own addresses."""
+        return _to_service(self.judge(self._inward(interface, None, address, family)), protocol, port)
+
+    def to_port_untranslated(self, interface: str, address: int, protocol: int, port: int, family: int) -> Judgement:
+        """What would become of the packets of `to_port` if table nat left them alone, so that they met INPUT."""
+        return _to_service(self.judge_untranslated(self._inward(interface, None, address, family)), protocol, port)
+
+    def to_container_port(
+        self, interface: str, network: Network, address: int, protocol: int, port: int, family: int
+    ) -> Judgement:
+        """New connections from beyond an interface to a port of an address on a network, whoever has it."""
+        return _to_service(self.judge(self._inward(interface, network.bridge, address, family)), protocol, port)
+
+    def _inward(self, interface: str, out_interface: str | None, address: int, family: int) -> PacketClass:
+        box = opening(family, self._outside_addresses(family), RangeSet.single(address))
+        return PacketClass(family, interface, out_interface, False, box, favourites=(int(SOMEBODY[family]),))
+
+    def own_address(self, interface: str, family: int) -> int | None:
+        """An address of the host's by which somebody beyond an interface can ask it; None where none is known."""
+        routing = self.firewall(family).routing
+        gateways = (int(g) for network in self.host.bridges for g in network.gateways if g.version == family)
+        own = routing.address_of(interface)
+        return own if own is not None else next((g for g in gateways if g in routing.local), None)
+
+    def follow(self, share: Share) -> Passage:
+        """The way of a share's witness, and on by a docker-proxy where one takes it."""
+        return follow(self.host, share.witness, lambda packet: self.walk(packet, share.assumptions))
 
     def replies(self, judgement: Judgement, share: Share) -> Judgement:
         """The answers to some packets of a class, which conntrack calls ESTABLISHED."""
@@ -190,6 +219,9 @@ class Effect:
     def _judge(self, packets: PacketClass) -> Judgement:
         return judge(self.firewall(packets.family), packets)
 
+    def _judge_untranslated(self, packets: PacketClass) -> Judgement:
+        return judge(self.firewall(packets.family).without("nat"), packets)
+
     def _outside_addresses(self, family: int) -> RangeSet:
         everything = RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
         subnets = [subnet_range(subnet) for network in self.host.bridges for subnet in network.subnets_of(family)]
@@ -212,6 +244,13 @@ def opening(family: int, sources: RangeSet, destinations: RangeSet) -> Box:
         icmp=RangeSet.of(*((kind * 256, kind * 256 + 255) for kind in types)),
         tcp_flags=RangeSet.single(SYN),
     )
+
+
+def _to_service(judgement: Judgement, protocol: int, port: int) -> Judgement:
+    """The packets of a class that are for one port."""
+    found = judgement.narrowed({"protocol": RangeSet.single(protocol), "destination_port": RangeSet.single(port)})
+    assert found is not None
+    return found
 
 
 def container_addresses(network: Network, family: int) -> RangeSet:

@@ -95,6 +95,11 @@ class Firewall(Frozen):
         """The command of this family."""
         return _TOOL[self.family]
 
+    def without(self, table: str) -> Firewall:
+        """The same tables but one."""
+        visits = {hook: tuple(v for v in found if v.table.name != table) for hook, found in self.visits.items()}
+        return self.model_copy(update={"visits": visits})
+
     def hands_back(self, interface: str | None) -> bool:
         """Whether what came in by an interface, and whose new destination is beyond it too, stays on a bridge.
 

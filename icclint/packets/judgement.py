@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from icclint.packets.box import Box, merged
@@ -94,6 +94,21 @@ class Judgement:
     packets: PacketClass
     outcomes: tuple[Outcome, ...]
     standing: tuple[Assumption, ...]
+
+    def narrowed(self, conditions: Mapping[str, RangeSet]) -> Judgement | None:
+        """What becomes of the packets of which each named field has one of the given values; None where there are none.
+
+        Much quicker than to judge them by themselves, where many parts of one class are asked about.
+        """
+        box = self.packets.box & conditions
+        if box is None:
+            return None
+        parts = ((outcome, outcome.box & conditions) for outcome in self.outcomes)
+        return Judgement(
+            replace(self.packets, box=box),
+            tuple(replace(outcome, box=part) for outcome, part in parts if part is not None),
+            self.standing,
+        )
 
     def extent(self, verdict: Verdict) -> Extent:
         """How much of the class meets a verdict, tables that were not captured left aside."""

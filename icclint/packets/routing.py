@@ -134,15 +134,24 @@ class Routing:
         if source in self.local:
             text = f"{address_text(source, self.family)} is the host's own address, so nobody else may send from it"
             return Decision(by="setting", text=text, span=None)
-        low, high = _LOOPBACK_RANGE[self.family]
-        if low <= destination <= high and self._setting("route_localnet", interface) != 1:
-            text = f"{address_text(destination, self.family)} is loopback's, which {interface} does not lead to"
-            return Decision(by="setting", text=text, span=None)
+        if destination in self.barred(interface):
+            return self.not_led_to(destination, interface)
         back = self.decide(source)
         if self.family == 4 and self._setting("rp_filter", interface) == 1 and back.interface != interface:
             text = f"rp_filter of {interface} is 1, and the way back to {address_text(source, 4)} is another"
             return Decision(by="setting", text=text, span=None)
         return None
+
+    def barred(self, interface: str) -> RangeSet:
+        """The addresses that nobody beyond an interface may send to: loopback's, unless ``route_localnet`` is set."""
+        if interface == LOOPBACK or self._setting("route_localnet", interface) == 1:
+            return RangeSet()
+        return RangeSet.of(_LOOPBACK_RANGE[self.family])
+
+    def not_led_to(self, destination: int, interface: str) -> Decision:
+        """That a packet is dropped for such a destination."""
+        text = f"{address_text(destination, self.family)} is loopback's, which {interface} does not lead to"
+        return Decision(by="setting", text=text, span=None)
 
     def _setting(self, name: str, interface: str) -> int:
         """The greater of a setting of all interfaces and of one (Documentation/networking/ip-sysctl.rst)."""

@@ -177,11 +177,25 @@ class _Run:
     def _onward(self, state: _State) -> None:
         """What routing has sent on its way: to the host, or out by an interface."""
         if state.out_interface is None:
-            return self._deliver(self._pass("INPUT", [state]))
+            return self._deliver(self._pass("INPUT", self._led_to_the_host(state)))
         if not state.bridged and self.firewall.forwarding_off is not None:
             self._end(state, Verdict.DROPPED, self.firewall.forwarding_off)
             return None
         return self._deliver(self._pass("POSTROUTING", self._pass("FORWARD", [state])))
+
+    def _led_to_the_host(self, state: _State) -> list[_State]:
+        """A state without the packets to loopback, which may not come from outside (net/ipv4/route.c)."""
+        interface = self.packets.in_interface or ""
+        routing = self.firewall.routing
+        barred = routing.barred(interface)
+        if state.end is not None and state.end.address in barred:
+            return self._stop([state], Verdict.DROPPED, routing.not_led_to(state.end.address, interface))
+        loopback = {"destination": barred}
+        inside = state.box & loopback if state.end is None and barred else None
+        if inside is None:
+            return [state]
+        self._end(replace(state, box=inside), Verdict.DROPPED, routing.not_led_to(barred.least, interface))
+        return [replace(state, box=box) for box in state.box.without(loopback)]
 
     def _routed(self, states: Iterable[_State]) -> list[_State]:
         """States whose destination table nat has changed are routed anew; the class knows the way of all others.

@@ -6,7 +6,7 @@ import pytest
 
 from icclint.packets.packet import SYN, TCP, UDP
 from tests.kernel.compare import contradictions, differences, rules
-from tests.kernel.lab import FAMILIES, HOST_ROUTES, ROUTES, VARIANTS, Lab, Probe, probe
+from tests.kernel.lab import FAMILIES, HOST, HOST_ROUTES, ROUTES, VARIANTS, WORLD, Lab, Probe, Route, probe
 from tests.kernel.vocabulary import ECHO, ICMPS, words
 
 pytestmark = pytest.mark.kernel
@@ -118,3 +118,32 @@ def test_translated(lab: Lab, case: str, family: int, variant: str) -> None:
     assert not wrong, "\n".join(wrong)
     idle = {rule for rule in rules(host) if (rule.span.document, rule.span.line) not in counted}
     assert {rule.text for rule in idle} <= {rule.text for rule in rules(host) if rule.comment == "idle"}
+
+
+PUBLISHED_ON_LOOPBACK = """
+    *raw
+    {guard}
+    *nat
+    :DOCKER -
+    -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+    -A DOCKER -d 127.0.0.1 ! -i br1 -p tcp --dport 80 -j DNAT --to-destination {c}:8080
+    *filter
+    :FORWARD DROP
+    -A FORWARD -d {c} ! -i br1 -o br1 -p tcp --dport 8080 -j ACCEPT
+"""
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("guard", "arrived"), [("", {0}), ("-A PREROUTING -d 127.0.0.1 ! -i lo -p tcp --dport 80 -j DROP", set())]
+)
+def test_a_neighbour_reaches_what_is_published_on_loopback(
+    lab: Lab, guard: str, arrived: set[int], variant: str
+) -> None:
+    host = lab.load(4, variant, PUBLISHED_ON_LOOPBACK.format(guard=guard, c=words(4)["c"]))
+    to_loopback = probe(
+        Route(WORLD, HOST), 4, TCP, destination=0x7F000001, source_port=1000, destination_port=80, tcp_flags=SYN
+    )
+    outcome = lab.send(4, [to_loopback])
+    assert set(outcome.arrived) == arrived
+    assert not [*differences(host, [to_loopback], outcome), *contradictions(host, [to_loopback])]

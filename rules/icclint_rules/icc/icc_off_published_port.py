@@ -52,7 +52,7 @@ from icclint.api import (
     NotAssessed,
     Passage,
     Profile,
-    Proxy,
+    Publication,
     Severity,
     Verdict,
     proxies,
@@ -60,7 +60,7 @@ from icclint.api import (
 )
 from icclint_rules.proof import icc_claim, icc_span, place
 
-Way = tuple[Endpoint, Proxy, Endpoint, Passage]
+Way = tuple[Endpoint, Publication, Endpoint, Passage]
 """Who connects, by which published port, to whom, and how that goes."""
 
 
