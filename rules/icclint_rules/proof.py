@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypedDict
 
 from icclint.api import (
@@ -24,6 +24,7 @@ from icclint.api import (
     Trace,
     Verdict,
     describe,
+    gateway_mode,
 )
 
 
@@ -47,7 +48,12 @@ def arriving(judgement: Judgement) -> Iterator[Share]:
 
 def which(judgement: Judgement, share: Share) -> str:
     """Which packets of a judged class a share holds, in parentheses; nothing where it holds them all."""
-    words = describe(share.boxes, judgement.packets)
+    return which_of(judgement, (share,))
+
+
+def which_of(judgement: Judgement, shares: Iterable[Share]) -> str:
+    """Which packets of a judged class some shares hold together."""
+    words = describe([box for share in shares for box in share.boxes], judgement.packets)
     return f" ({words})" if words else ""
 
 
@@ -59,6 +65,28 @@ def place(decision: Decision, otherwise: Span) -> Span:
 def verb(share: Share) -> str:
     """How sure a sentence can be."""
     return "may" if share.assumptions else ""
+
+
+def opened_on_purpose(network: Network, family: int, share: Share) -> bool:
+    """Whether a network's gateway mode asks for what Docker's own chain lets into it."""
+    asked = gateway_mode(network, family) in ("routed", "nat-unprotected")
+    return asked and share.decision.rule is not None and share.decision.rule.chain == "DOCKER"
+
+
+def tool(family: int) -> str:
+    """The command of a family."""
+    return "iptables" if family == 4 else "ip6tables"
+
+
+def raw_is_captured(host: Host, family: int) -> bool:
+    """Whether the capture tells what table raw holds."""
+    return all(ruleset.all_tables or "raw" in ruleset.tables for ruleset in host.rulesets_of(family))
+
+
+def raw_not_captured(network: Network, family: int) -> NotAssessed:
+    """That nothing can be told of guards in table raw."""
+    reason = f"table raw of {tool(family)}, where rules may guard its containers, was not captured"
+    return NotAssessed(f"network {network.name}", reason, f"{tool(family)}-save")
 
 
 def icc_span(network: Network) -> Span:

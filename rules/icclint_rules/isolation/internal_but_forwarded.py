@@ -52,6 +52,7 @@ from icclint.api import (
     families,
     rule,
 )
+from icclint_rules.isolation.barrier import cause
 from icclint_rules.proof import arriving, place, proof, unknown, which
 
 
@@ -68,7 +69,7 @@ def internal_but_forwarded(host: Host, effect: Effect) -> Iterator[Finding | Not
         found: dict[tuple[object, ...], Finding] = {}
         told: dict[NotAssessed, None] = {}
         for judgement, way in ways(host, effect, network):
-            for key, finding in openings(effect, network, judgement, way):
+            for key, finding in openings(host, effect, network, judgement, way):
                 found.setdefault(key, finding)
             told |= dict.fromkeys(unknown(judgement, f"network {network.name}"))
         yield from found.values()
@@ -88,23 +89,25 @@ def ways(host: Host, effect: Effect, network: Network) -> Iterator[tuple[Judgeme
 
 
 def openings(
-    effect: Effect, network: Network, judgement: Judgement, way: str
+    host: Host, effect: Effect, network: Network, judgement: Judgement, way: str
 ) -> Iterator[tuple[tuple[object, ...], Finding]]:
     for share in arriving(judgement):
         family = judgement.packets.family
         claim = Location(network.span_of("Internal"), f"network {network.name} says that it is internal")
+        why = cause(host, effect, network, share)
         may = "it may be that " if share.assumptions else ""
         yield (
             (family, share.decision.span, share.decision.text),
             Finding(
                 message=(
                     f"Network {network.name!r} is internal, but {may}{way}{' over IPv6' if family == 6 else ''}"
-                    f"{which(judgement, share)}: {share.decision.text} lets the packets pass"
+                    f"{which(judgement, share)}: {share.decision.text} lets the packets pass{why.words}"
                 ),
                 subject=f"network {network.name}",
                 key=(f"IPv{family}", share.decision.text),
                 primary=Location(place(share.decision, claim.span), "lets packets into or out of the network"),
-                related=(claim,),
+                related=(claim, *why.places),
+                remedy=why.remedy,
                 **proof(effect, share),
             ),
         )

@@ -40,7 +40,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import (
-    PREFIX,
     Effect,
     Evidence,
     Finding,
@@ -51,12 +50,21 @@ from icclint.api import (
     NotAssessed,
     Severity,
     Share,
+    closes_containers,
     families,
     rule,
 )
-from icclint_rules.proof import arriving, place, proof, unknown, which
-
-OPEN_MODES = ("routed", "nat-unprotected")
+from icclint_rules.isolation.barrier import cause
+from icclint_rules.proof import (
+    arriving,
+    opened_on_purpose,
+    place,
+    proof,
+    raw_is_captured,
+    raw_not_captured,
+    unknown,
+    which,
+)
 
 
 @rule(
@@ -76,30 +84,35 @@ def networks_not_isolated(host: Host, effect: Effect) -> Iterator[Finding | NotA
             for family in set(families(source)) & set(families(target)):
                 judgement = effect.between(source, target, family)
                 for share in arriving(judgement):
-                    if not opened_on_purpose(target, family, share):
+                    if guard_unknown(host, family, share):
+                        told[raw_not_captured(target, family)] = None
+                    elif not opened_on_purpose(target, family, share):
                         key = (family, share.decision.span, share.decision.text)
                         found.setdefault(key, []).append((source, judgement, share))
                 told |= dict.fromkeys(unknown(judgement, f"network {target.name}"))
-        yield from (opening(effect, target, ways) for ways in found.values())
+        yield from (opening(host, effect, target, ways) for ways in found.values())
     yield from told
 
 
-def opened_on_purpose(target: Network, family: int, share: Share) -> bool:
-    mode = target.options.get(f"{PREFIX}bridge.gateway_mode_ipv{family}")
-    return mode in OPEN_MODES and share.decision.rule is not None and share.decision.rule.chain == "DOCKER"
+def guard_unknown(host: Host, family: int, share: Share) -> bool:
+    """Whether the packets pass in chain DOCKER, by the rule of a published port, and table raw may stop them before."""
+    decided = share.decision.rule
+    in_docker = decided is not None and decided.chain == "DOCKER"
+    return in_docker and closes_containers(host, family) and not raw_is_captured(host, family)
 
 
-def opening(effect: Effect, target: Network, ways: list[tuple[Network, Judgement, Share]]) -> Finding:
+def opening(host: Host, effect: Effect, target: Network, ways: list[tuple[Network, Judgement, Share]]) -> Finding:
     source, judgement, share = ways[0]
     family = judgement.packets.family
     others = f" and those of {len(ways) - 1} other networks" if len(ways) > 1 else ""
     claim = Location(target.span_of("Name"), f"network {target.name} is one of its own")
+    why = cause(host, effect, target, share)
     reach = "may reach" if share.assumptions else "reach"
     return Finding(
         message=(
             f"Containers of network {source.name!r}{others} {reach} those of {target.name!r}"
             f"{' over IPv6' if family == 6 else ''}{which(judgement, share)}: "
-            f"{share.decision.text} lets the packets pass"
+            f"{share.decision.text} lets the packets pass{why.words}"
         ),
         subject=f"network {target.name}",
         key=(f"IPv{family}", share.decision.text),
@@ -107,6 +120,8 @@ def opening(effect: Effect, target: Network, ways: list[tuple[Network, Judgement
         related=(
             claim,
             Location(source.span_of("Name"), f"network {source.name}, where the packet comes from"),
+            *why.places,
         ),
+        remedy=why.remedy,
         **proof(effect, share),
     )
