@@ -16,6 +16,9 @@ from tests import captured
 
 ICC = "com.docker.network.bridge.enable_icc"
 DEFAULT = [rule for rule in RULES if rule.profile is Profile.DEFAULT]
+GATEWAY_MODE = "com.docker.network.bridge.gateway_mode_ipv4"
+DIRECT = ("direct-routing-unguarded", "direct-access-unguarded", "unpublished-port-reachable")
+"""The rules about packets from outside to the containers' own addresses."""
 
 FOUND_ON_UNTAMPERED_HOSTS = {
     # An engine's own doing: each of these claims is broken by what the engine writes, or does not write.
@@ -189,6 +192,25 @@ def subjects(name: str, rule: str) -> set[str]:
     return {finding.subject.removeprefix("network ") for finding in report.findings}
 
 
+@pytest.mark.parametrize("name", captured.NAMES)
+def test_each_network_whose_containers_packets_from_outside_reach_is_reported_and_no_other(name: str) -> None:
+    networks = json.loads((captured.ROOT / name / "networks.json").read_text())
+    # A gateway mode opens a network, or its published ports, on purpose.
+    on_purpose = {n["Name"] for n in networks if n["Options"].get(GATEWAY_MODE) in ("routed", "nat-unprotected")}
+    reached = {
+        (probe.network, probe.question.family)
+        for probe in captured.probes(name)
+        if (probe.path, probe.question.source, probe.arrived) == ("direct", "outside", True)
+        and probe.question.protocol in ("tcp", "udp")
+        and probe.bridge is not None
+    }
+    report = check([captured.capture(name)], [rule for rule in RULES if rule.id in DIRECT])
+    reported = {(f.subject.removeprefix("network "), f.packet.family) for f in report.findings if f.packet is not None}
+    assert {pair for pair in reported if pair[0] not in on_purpose} == {
+        pair for pair in reached if pair[0] not in on_purpose
+    }
+
+
 @pytest.mark.parametrize("name", [name for name in captured.NAMES if not name.split("/")[1].startswith(TAMPERED)])
 def test_a_host_that_nobody_tampered_with_is_silent_but_for_what_its_engine_breaks(name: str) -> None:
     report = check([captured.capture(name)], DEFAULT)
@@ -222,6 +244,15 @@ def test_a_host_that_somebody_tampered_with_yields_what_names_the_cause_and_noth
         ("20.10.24/16a-ufw-before-docker", "-A ufw-before-forward -p icmp -m icmp --icmp-type 8 -j ACCEPT"),
         ("28.5.2/18b-custom-chain-drop", "-A GUARD -p tcp -m tcp --dport 9999 -j DROP"),
         ("28.5.2/18f-mark", "-A DOCKER-USER -m mark --mark 0x1 -j DROP"),
+        (
+            "20.10.24/08a-published-proxy",
+            "-A DOCKER -d 127.0.0.1/32 ! -i docker0 -p tcp -m tcp --dport 8081 -j DNAT --to-destination 172.17.0.2:9999",
+        ),
+        (
+            "26.1.5/16a-ufw-before-docker",
+            "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.4:80",
+        ),
+        ("29.7.2/17a-gateway-modes", '            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"'),
     ],
 )
 def test_a_finding_points_at_the_line_that_decides(name: str, line: str) -> None:
