@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from icclint.ir.host import Host
 from icclint.ir.network import Network
-from icclint.lower.rule import PROTOCOLS
+from icclint.lower.values import PROTOCOLS
 from icclint.packets.connection import Address, Party, Service, container_of, first_packet
 from icclint.packets.packet import ICMPV6, Packet
 from icclint.packets.routing import OUTSIDE, Routing

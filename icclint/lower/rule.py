@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Rule
 from icclint.lower.options import OptionTable, Support, option_table, plain_keyword
 from icclint.lower.rewrite import rewrite_ends
+from icclint.lower.values import (
+    NUMBER,
+    PROTOCOLS,
+    address_number,
+    ordered,
+    protocol_number,
+    range_of_ports,
+    range_of_subnet,
+)
 from icclint.parse.iptables import Command, Option
 from icclint.source import Span
-
-PROTOCOLS = {
-    "icmp": 1, "igmp": 2, "ggp": 3, "ipencap": 4, "ipv4": 4, "st": 5, "tcp": 6, "egp": 8, "igp": 9, "pup": 12,
-    "udp": 17, "hmp": 20, "xns-idp": 22, "rdp": 27, "iso-tp4": 29, "dccp": 33, "xtp": 36, "ddp": 37, "idpr-cmtp": 38,
-    "ipv6": 41, "ipv6-route": 43, "ipv6-frag": 44, "idrp": 45, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "skip": 57,
-    "ipv6-icmp": 58, "icmpv6": 58, "icmp6": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "rspf": 73, "vmtp": 81, "eigrp": 88,
-    "ospf": 89, "ospfigp": 89, "ax.25": 93, "ipip": 94, "etherip": 97, "encap": 98, "pim": 103, "ipcomp": 108,
-    "vrrp": 112, "l2tp": 115, "isis": 124, "sctp": 132, "fc": 133, "mobility-header": 135, "mh": 135, "ipv6-mh": 135,
-    "udplite": 136, "mpls-in-ip": 137, "manet": 138, "hip": 139, "shim6": 140, "wesp": 141, "rohc": 142,
-    "ethernet": 143,
-}  # fmt: skip
-"""Names that iptables prints for protocol numbers (/etc/protocols; libxtables/xtables.c, xtables_chain_protos)."""
 
 _MATCH_OF_PROTOCOL = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmp6", 132: "sctp", 136: "udplite"}
 """The match that `-p` loads without `-m` (iptables/xshared.c, find_proto)."""
@@ -149,7 +144,7 @@ def _owner(clauses: list[_Clause], keyword: str, known: OptionTable) -> _Clause:
             return clause
     # `-p tcp` loads the protocol's own match without `-m`.
     protocol = next((o.values[0] for o in clauses[0].options if o.name == "protocol"), "")
-    number = int(protocol) if _NUMBER.fullmatch(protocol) else PROTOCOLS.get(protocol.lower(), 0)
+    number = int(protocol) if NUMBER.fullmatch(protocol) else PROTOCOLS.get(protocol.lower(), 0)
     name = _MATCH_OF_PROTOCOL.get(number, "")
     if known.support(f"match.{name}", keyword) is not Support.UNRECOGNISED:
         clauses.append(_Clause(f"match.{name}"))
@@ -231,26 +226,27 @@ def _modelled(option: Option, family: int, common: dict[str, Any]) -> Iterator[i
             subnets = value.split(",")
             if option.negated and len(subnets) > 1:
                 raise ValueError(value)
-            yield ir.AddressMatch(side=option.name, ranges=tuple(_subnet(text, family) for text in subnets), **common)
+            ranges = tuple(range_of_subnet(text, family) for text in subnets)
+            yield ir.AddressMatch(side=option.name, ranges=ranges, **common)
         case "source_range" | "destination_range":
             side = option.name.removesuffix("_range")
             first, _, last = value.partition("-")
-            ends = (_address(first, family), _address(last or first, family))
-            yield ir.AddressMatch(side=side, ranges=(_ordered(*ends),), **common)
+            ends = (address_number(first, family), address_number(last or first, family))
+            yield ir.AddressMatch(side=side, ranges=(ordered(*ends),), **common)
         case "in_interface" | "out_interface":
             side = option.name.removesuffix("_interface")
             yield ir.InterfaceMatch(side=side, pattern=value, **common)
         case "protocol":
             if value not in ("all", "ip", "0"):
-                yield ir.ProtocolMatch(number=_protocol(value), **common)
+                yield ir.ProtocolMatch(number=protocol_number(value), **common)
             elif option.negated:
                 raise ValueError(value)
         case "source_port" | "destination_port":
             side = option.name.removesuffix("_port")
-            yield ir.PortMatch(side=side, ranges=(_ports(value),), **common)
+            yield ir.PortMatch(side=side, ranges=(range_of_ports(value),), **common)
         case "multiport_source" | "multiport_destination" | "multiport_either":
             side = option.name.removeprefix("multiport_")
-            yield ir.PortMatch(side=side, ranges=tuple(_ports(part) for part in value.split(",")), **common)
+            yield ir.PortMatch(side=side, ranges=tuple(range_of_ports(part) for part in value.split(",")), **common)
         case "icmp_type":
             # Type 255 is every type to ipt_icmp.c.
             if value not in (("any", "255") if family == 4 else ()):
@@ -361,7 +357,7 @@ def _rewrite(verdict: str, command: Command, common: dict[str, Any]) -> ir.Targe
 def _set_ttl(clause: _Clause, common: dict[str, Any]) -> ir.Target:
     """The kernel throws a packet away whose TTL is 1 where it is to be forwarded."""
     said = {option.keyword.rpartition("-")[2]: option.values[0] for option in clause.options if option.values}
-    lives = "inc" in said or (_NUMBER.fullmatch(said.get("set", "")) and int(said["set"]) > 1)
+    lives = "inc" in said or (NUMBER.fullmatch(said.get("set", "")) and int(said["set"]) > 1)
     return ir.Continue(**common) if lives else ir.UnknownTarget(**common)
 
 
@@ -402,60 +398,11 @@ def _span(command: Command, first: Option, last: Option) -> Span:
     return Span(where.document, where.line, first.column, where.line, last.end_column)
 
 
-def _address(text: str, family: int) -> int:
-    address: IPv4Address | IPv6Address = ip_address(text)
-    if address.version != family:
-        raise ValueError(text)
-    return int(address)
-
-
-_NUMBER = re.compile(r"[0-9]{1,10}")
-
-
-def _subnet(text: str, family: int) -> ir.Range:
-    address, slash, mask = text.partition("/")
-    bits = 32 if family == 4 else 128
-    start = _address(address, family)
-    if not slash:
-        return start, start
-    if _NUMBER.fullmatch(mask):
-        if int(mask) > bits:
-            raise ValueError(text)
-        host = (1 << (bits - int(mask))) - 1
-    else:
-        host = ~_address(mask, family) & ((1 << bits) - 1)
-        if host & (host + 1):
-            raise ValueError(f"a mask with holes: {text}")
-    return start & ~host, start | host
-
-
-def _ordered(first: int, last: int) -> ir.Range:
-    if first > last:
-        raise ValueError("a range that ends before it starts")
-    return first, last
-
-
-def _ports(text: str) -> ir.Range:
-    first, colon, last = text.partition(":")
-    low = int(first) if first else 0
-    high = (int(last) if last else 65535) if colon else low
-    if not (first or colon) or high > 65535:
-        raise ValueError(text)
-    return _ordered(low, high)
-
-
-def _protocol(text: str) -> int:
-    number = int(text) if _NUMBER.fullmatch(text) else PROTOCOLS.get(text.lower(), -1)
-    if not 0 < number < 256:
-        raise ValueError(text)
-    return number
-
-
 def _icmp(text: str, family: int) -> tuple[int, int | None]:
     if text in _ICMP_NAMES[family]:
         return _ICMP_NAMES[family][text]
     kind, slash, code = text.partition("/")
-    if not _NUMBER.fullmatch(kind) or (slash and not _NUMBER.fullmatch(code)) or max(int(kind), int(code or 0)) > 255:
+    if not NUMBER.fullmatch(kind) or (slash and not NUMBER.fullmatch(code)) or max(int(kind), int(code or 0)) > 255:
         raise ValueError(text)
     return int(kind), int(code) if slash else None
 
