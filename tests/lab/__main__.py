@@ -124,13 +124,13 @@ def _scenarios(context: click.Context, _: click.Parameter, prefixes: Sequence[st
     metavar="PREFIX",
     help="The scenarios whose names begin so. May be repeated.  [default: all]",
 )
-@click.option("--backend", type=click.Choice(BACKENDS), default="nft", help="Which iptables the engine finds.")
+@click.option("--backend", type=click.Choice(BACKENDS), default="nft", help="What the engine writes its rules with.")
 @click.option("--jobs", type=click.IntRange(1), default=1, help="How many scenarios are played at a time.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
     required=True,
-    help="Captures go to OUT/VERSION/SCENARIO, or, with the legacy backend, to OUT/VERSION-legacy/SCENARIO.",
+    help="Captures go to OUT/VERSION/SCENARIO, or, unless the backend is nft, to OUT/VERSION-BACKEND/SCENARIO.",
 )
 def main(names: tuple[str, ...], scenarios: tuple[Scenario, ...], backend: str, jobs: int, out: Path) -> None:
     """Brings real Docker engines into known states, and captures what they claim, their rules, and what packets do."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.lab import truth
 from tests.lab.host import Host
-from tests.lab.lab import BACKENDS, Lab
+from tests.lab.lab import VARIANTS, Lab
 from tests.lab.measure import measure
 from tests.lab.parties import Inspected
 from tests.lab.scenario import Scenario
@@ -96,7 +96,7 @@ def save(lab: Lab, networks: list[Inspected], containers: list[Inspected], folde
     for name, command in COMMANDS.items():
         (folder / name).write_text(_printed(lab.host, *command))
     _save_other_variants(lab, folder)
-    if lab.backend == "nft":
+    if lab.backend != "legacy":
         (folder / "nft-ruleset.txt").write_text(_printed(lab.host, *NFT))
     # As Docker prints it.
     (folder / "networks.json").write_text(json.dumps(networks, indent=4) + "\n")
@@ -112,9 +112,10 @@ def _printed(host: Host, *command: str) -> str:
 
 def _save_other_variants(lab: Lab, folder: Path) -> None:
     """What the other variant of iptables shows, where it has rules."""
-    for variant in BACKENDS:
+    found = "legacy" if lab.backend == "legacy" else "nft"
+    for variant in VARIANTS:
         shown = lab.host.execute(f"iptables-{variant}-save").stdout
-        if variant != lab.backend and re.search("^-A", shown, re.MULTILINE):
+        if variant != found and re.search("^-A", shown, re.MULTILINE):
             (folder / f"iptables-{variant}-save.txt").write_text(shown)
 
 

@@ -28,11 +28,15 @@ class EngineError(Exception):
 
 
 class Engine:
-    """An engine of some version on a host. ``flags`` are those that it was last started with."""
+    """An engine of some version on a host.
 
-    def __init__(self, host: Host, name: str, cgroup: str) -> None:
+    ``always`` are flags that it is started with whatever the scenario; ``flags`` are all that it was last started with.
+    """
+
+    def __init__(self, host: Host, name: str, cgroup: str, always: tuple[str, ...] = ()) -> None:
         self.name, self.version = name, version(name)
         self.flags: tuple[str, ...] = ()
+        self._always = always
         self._host = host
         self._cgroup = cgroup
         self._log = host.root / "tmp/dockerd.log"
@@ -40,10 +44,10 @@ class Engine:
 
     def start(self, *flags: str) -> None:
         """Starts it and waits until it answers; raises EngineError if it does not."""
-        self.flags = flags
-        self._host.steps.append(" ".join(["dockerd", *flags]))
+        self.flags = (*self._always, *flags)
+        self._host.steps.append(" ".join(["dockerd", *self.flags]))
         own = ("-H", "unix:///var/run/docker.sock", "--storage-driver", "vfs", "--cgroup-parent", f"/{self._cgroup}")
-        command = ["chroot", str(self._host.root), "dockerd", *own, *flags]
+        command = ["chroot", str(self._host.root), "dockerd", *own, *self.flags]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._wait(self._process)

@@ -10,15 +10,17 @@ from tests.lab.host import Host
 from tests.lab.namespaces import Namespace
 from tests.lab.world import connect, furnish
 
-BACKENDS = ("nft", "legacy")
+VARIANTS = ("nft", "legacy")
 """The variants of iptables that an engine may find."""
+BACKENDS = (*VARIANTS, "nftables")
+"""What an engine may write its rules with: a variant of iptables, or nftables itself, since 29.0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lab:
     """A host, the LAN at its other end, an engine that is not started yet, and what containers it is given.
 
-    ``backend`` is the variant of iptables that the engine finds.
+    ``backend`` is one of `BACKENDS`.
     """
 
     backend: str
@@ -31,8 +33,14 @@ class Lab:
 def build(engine: str, backend: str, cgroup: str) -> Lab:
     """A lab in this process's namespaces, which must be its own. Its engine works beneath a cgroup of this name."""
     host = furnish(engine)
-    host.use_iptables(backend)
+    itself = backend not in VARIANTS
+    host.use_iptables("nft" if itself else backend)
     # How the machine was set up is no part of the story.
     host.steps.clear()
     lan = connect(host)
-    return Lab(backend, host, lan, Engine(host, engine, cgroup), Containers(host))
+    if itself:
+        # With nftables an engine does not turn forwarding on itself, and refuses to start without it.
+        host.sysctl("net.ipv4.ip_forward", 1)
+        host.sysctl("net.ipv6.conf.all.forwarding", 1)
+    flags = ("--firewall-backend=nftables",) if itself else ()
+    return Lab(backend, host, lan, Engine(host, engine, cgroup, flags), Containers(host))

@@ -153,7 +153,7 @@ class Truth(_Fact):
     """All of truth.json."""
 
     engine: str
-    backend: Literal["nft", "legacy"]
+    backend: Literal["nft", "legacy", "nftables"]
     scenario: str
     note: str
     daemon_flags: list[str]

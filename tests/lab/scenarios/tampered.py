@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.lab.host import NotOnThisEngineError
 from tests.lab.lab import Lab
 from tests.lab.scenario import Scenario, scenario
 from tests.lab.scenarios.parts import (
@@ -200,3 +201,16 @@ log_only = _policy_drop(
     "-I DOCKER-USER -i docker0 -o docker0 -j LOG --log-prefix 'icc: -j DROP '",
     "-I DOCKER-USER -i docker0 -o docker0",
 )
+
+
+# -- rules of nftables itself ----------------------------------------------
+
+
+@scenario("28-nft-accept-put-in", "icc off. An accept for 80/tcp at the top of docker0's chain in Docker's own table.")
+def nft_accept_put_in(lab: Lab) -> None:
+    if lab.backend != "nftables":
+        raise NotOnThisEngineError("it writes its rules with iptables")
+    lab.engine.start("--icc=false")
+    pair(lab)
+    chain = ("ip", "docker-bridges", "filter-forward-in__docker0")
+    lab.host.do("nft", "insert", "rule", *chain, "tcp", "dport", "80", "accept")
