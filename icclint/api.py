@@ -7,7 +7,9 @@ from icclint.docker.chains import (
     as_link_rule,
     closes_containers,
     guarded_addresses,
+    lets_in,
     link_rules,
+    native_way_in,
 )
 from icclint.docker.generation import Generation, Mark, generations
 from icclint.docker.options import (
@@ -80,6 +82,6 @@ __all__ = [
     "Trace", "Verdict",
     "address_text", "as_link_rule", "as_port_opening", "assess_rules", "assume_match", "closes_containers",
     "dead_rules", "describe", "families", "gateway_mode", "generations", "guarded_addresses", "is_encrypted",
-    "link_rules", "marks_for_encryption", "parse_bool", "port_forwards", "port_openings", "preemptions", "proxies",
+    "lets_in", "link_rules", "marks_for_encryption", "native_way_in", "parse_bool", "port_forwards", "port_openings", "preemptions", "proxies",
     "publications", "refuses_clear", "rule", "vni_of", "vnis",
 ]  # fmt: skip

@@ -41,11 +41,14 @@ FOUND_ON_SOME_ENGINES = {
     # Routed mode came with 27; its rule for ICMP comes ahead of the DROP and asks for no way in.
     "28.5.2/17a-gateway-modes": {"icc-off-but-forwarded"},
     "29.7.2/17a-gateway-modes": {"icc-off-but-forwarded"},
+    # With nftables, an accept for packets into such a network comes ahead of the drop for those out of an internal one;
+    # given a route, its containers do reach the other's.
+    "29.7.2-nftables/17a-gateway-modes": {"icc-off-but-forwarded", "internal-but-forwarded"},
     # The guards in table raw name the old network's bridge and the new network's addresses.
     "28.5.2/15a-crash-network-lost": {"icc-on-but-dropped"},
     "29.7.2/15a-crash-network-lost": {"icc-on-but-dropped"},
 }
-TAMPERED = ("09", "10", "11", "18")
+TAMPERED = ("09", "10", "11", "18", "28")
 """The families in which somebody changed rules or kernel settings by hand."""
 FOUND_ON_TAMPERED_HOSTS = {
     "09b-drop-deleted-policy-accept": {"icc-off-but-forwarded"},
@@ -253,6 +256,7 @@ def test_a_host_that_somebody_tampered_with_yields_what_names_the_cause_and_noth
             "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.4:80",
         ),
         ("29.7.2/17a-gateway-modes", '            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"'),
+        ("29.7.2-nftables/28-nft-accept-put-in", "\t\ttcp dport 80 accept"),
     ],
 )
 def test_a_finding_points_at_the_line_that_decides(name: str, line: str) -> None:

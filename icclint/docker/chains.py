@@ -6,6 +6,7 @@ libnetwork/firewall_linux.go, at the releases 1.8 to 29.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -29,8 +30,25 @@ DOCKER_CHAINS = frozenset(
 )
 """Every chain that an engine ever made in the host's own tables."""
 
+ENGINE_TABLE = "docker-bridges"
+"""The table of nftables itself, one for IPv4 and one for IPv6, in which engines since 29.0 keep their rules if they are
+told to (moby, libnetwork/drivers/bridge/internal/nftabler)."""
+_WAY_IN = "filter-forward-in__"
+"""How the names of its chains for what is forwarded to a bridge begin; the bridge follows."""
+
 ENGINE_CHAINS = DOCKER_CHAINS - {"DOCKER-USER"}
 """Those whose rules are the engine's alone; DOCKER-USER is the administrator's."""
+
+
+def lets_in(rule: Rule, bridge: str | None) -> bool:
+    """Whether a rule stands in the chain in which an engine says what is forwarded to a bridge."""
+    return rule.chain in ("DOCKER", f"{_WAY_IN}{bridge}")
+
+
+def native_way_in(host: Host, bridge: str | None, family: int) -> Sequence[Rule]:
+    """The rules of nftables itself in which an engine says what is forwarded to a bridge."""
+    chains = (rules.chains.get(f"{_WAY_IN}{bridge}") for rules in host.native_rules(family))
+    return next((chain.rules for chain in chains if chain is not None), ())
 
 
 def iptables_knows_docker(host: Host) -> bool:
@@ -102,10 +120,12 @@ class LinkRule:
 def as_link_rule(rule: Rule) -> LinkRule | None:
     """The link that a rule of chain DOCKER carries out, or None for any other rule.
 
-    The shape is ``-s A/32 -d B/32 -i BRIDGE -o BRIDGE -p PROTO -m PROTO --dport|--sport PORT -j ACCEPT``
-    (moby, libnetwork/drivers/bridge/link.go; pkg/iptables ChainInfo.Link).
+    The shape is ``-s A/32 -d B/32 -i BRIDGE -o BRIDGE -p PROTO -m PROTO --dport|--sport PORT -j ACCEPT`` (moby,
+    libnetwork/drivers/bridge/link.go; pkg/iptables ChainInfo.Link). With nftables the chain is the bridge's, and the
+    rule names no interface (nftabler/link.go).
     """
-    if rule.table != "filter" or rule.chain != "DOCKER" or not isinstance(rule.target, Accept):
+    native = rule.table == f"ip {ENGINE_TABLE}" and rule.chain.startswith(_WAY_IN)
+    if not (native or (rule.table, rule.chain) == ("filter", "DOCKER")) or not isinstance(rule.target, Accept):
         return None
     if any(match.negated for match in rule.matches):
         return None
@@ -113,12 +133,14 @@ def as_link_rule(rule: Rule) -> LinkRule | None:
     interfaces = {match.side: match for match in rule.matches if isinstance(match, InterfaceMatch)}
     protocols = [match for match in rule.matches if isinstance(match, ProtocolMatch)]
     ports = [match for match in rule.matches if isinstance(match, PortMatch)]
-    if len(rule.matches) != 6 or len(addresses) != 2 or len(interfaces) != 2 or not protocols or not ports:
+    named = 0 if native else 2
+    if len(rule.matches) != 4 + named or len(addresses) != 2 or len(interfaces) != named or not protocols or not ports:
         return None
     source, destination = addresses["source"].ranges, addresses["destination"].ranges
-    bridge = interfaces["in"].pattern
+    bridge = rule.chain.removeprefix(_WAY_IN) if native else interfaces["in"].pattern
     singles = all(first == last for first, last in (*source, *destination, *ports[0].ranges))
-    if not singles or ports[0].side == "either" or bridge != interfaces["out"].pattern:
+    elsewhere = not native and bridge != interfaces["out"].pattern
+    if not singles or ports[0].side == "either" or elsewhere:
         return None
     reply = ports[0].side == "source"
     client, server = IPv4Address(source[0][0]), IPv4Address(destination[0][0])
@@ -129,8 +151,8 @@ def as_link_rule(rule: Rule) -> LinkRule | None:
 
 def link_rules(host: Host) -> tuple[LinkRule, ...]:
     """The rules of links in every captured IPv4 ruleset; no engine writes them for IPv6."""
-    chains = (
-        ruleset.tables["filter"].chains.get("DOCKER") for ruleset in host.rulesets_of(4) if "filter" in ruleset.tables
-    )
-    found = (as_link_rule(rule) for chain in chains if chain is not None for rule in chain.rules)
+    tables = [ruleset.tables["filter"].chains for ruleset in host.rulesets_of(4) if "filter" in ruleset.tables]
+    chains = [chains["DOCKER"] for chains in tables if "DOCKER" in chains]
+    chains += [chain for rules in host.native_rules(4) for chain in rules.chains.values()]
+    found = (as_link_rule(rule) for chain in chains for rule in chain.rules)
     return tuple(link for link in found if link is not None)

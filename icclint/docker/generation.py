@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from icclint.docker.chains import ENGINE_TABLE
 from icclint.ir.host import Host
 from icclint.ir.match import (
     AddressMatch,
@@ -90,7 +91,7 @@ def generations(host: Host) -> tuple[Mark, ...]:
 
 def _nftables_marks(host: Host, family: int) -> Iterator[Mark]:
     for table in host.native_tables or ():
-        if (table.family, table.name) == ({4: "ip", 6: "ip6"}[family], "docker-bridges"):
+        if (table.family, table.name) == ({4: "ip", 6: "ip6"}[family], ENGINE_TABLE):
             yield Mark(FROM_29_NFTABLES, table.span, None)
 
 

@@ -22,6 +22,10 @@ PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 Address = IPv4Address | IPv6Address
 
 
+_PUBLISHED = ("DOCKER", "nat-prerouting-and-output")
+"""The chains of an engine's DNAT rules, by iptables and by nftables itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A published port: packets to ``host_port`` of ``host_address`` are for the container.
@@ -76,7 +80,7 @@ def proxies(host: Host) -> tuple[Publication, ...]:
     """The published ports at which a docker-proxy listens; none where the engine runs none.
 
     ``--userland-proxy=false`` shows in table nat: the engine then redirects what goes to loopback too, so its jump in
-    OUTPUT does not leave out ``127.0.0.0/8`` (setup_ip_tables_linux.go).
+    OUTPUT does not leave out ``127.0.0.0/8`` (setup_ip_tables_linux.go; nftabler/nftabler.go).
     """
     return () if _redirects_loopback(host) else publications(host)
 
@@ -121,7 +125,7 @@ def _redirects_loopback(host: Host) -> bool:
     jumps = [
         rule
         for _, rule in _rules(host, "nat", "OUTPUT")
-        if isinstance(rule.target, Jump) and rule.target.chain == "DOCKER"
+        if isinstance(rule.target, Jump) and rule.target.chain in _PUBLISHED
     ]
     return bool(jumps) and not any(
         isinstance(match, AddressMatch) and match.negated for rule in jumps for match in rule.matches
@@ -129,10 +133,18 @@ def _redirects_loopback(host: Host) -> bool:
 
 
 def _rules(host: Host, table: str, chain: str) -> Iterator[tuple[int, Rule]]:
+    """The rules of a chain, each with its family, and those of nftables itself that stand in the place of table nat."""
     for ruleset in host.rulesets:
         if table in ruleset.tables and chain in ruleset.tables[table].chains:
             for rule in ruleset.tables[table].chains[chain].rules:
                 yield ruleset.family, rule
+    for family in (4, 6):
+        for rules in host.native_rules(family):
+            base = [base.chain for base in rules.base_chains if (base.kind, base.hook) == (table, chain)]
+            native = _PUBLISHED if (table, chain) == ("nat", "DOCKER") else ()
+            named = [rules.chains[name] for name in native if name in rules.chains]
+            for found in (*base, *named):
+                yield from ((family, rule) for rule in found.rules)
 
 
 def _of_container(container: Container) -> Iterator[Publication]:

@@ -10,6 +10,7 @@ from pydantic import SkipValidation
 from icclint.ir.base import Frozen
 from icclint.ir.container import Container
 from icclint.ir.network import Network
+from icclint.ir.nftables import NativeTable, TableRules
 from icclint.ir.route import Interface, Route
 from icclint.ir.ruleset import Ruleset
 from icclint.source import Span
@@ -22,21 +23,13 @@ class Sysctl(Frozen):
     span: Span
 
 
-class NativeTable(Frozen):
-    """A table of nftables that iptables did not make. ``family`` is nftables' word (``inet``, ``ip``, ...)."""
-
-    family: str
-    name: str
-    span: Span
-
-
 class Host(Frozen):
     """Everything known of a host. What was not captured is None, never empty.
 
     ``rulesets`` holds one entry for each family and variant of iptables that a dump was found of. ``sysctls`` is
     None without a sysctl dump; ``all_sysctls`` tells that the dump holds every setting, so that a missing one
     does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
-    hold rules too. ``native_tables`` are those of nftables itself that a forwarded packet meets. ``interfaces`` and
+    hold rules too. ``native_tables`` are those of nftables itself that a packet meets. ``interfaces`` and
     ``routes`` are what ``ip addr`` and ``ip route`` showed.
     """
 
@@ -54,6 +47,12 @@ class Host(Frozen):
     def rulesets_of(self, family: int) -> tuple[Ruleset, ...]:
         """The captured rulesets of one family, which all apply."""
         return tuple(ruleset for ruleset in self.rulesets if ruleset.family == family)
+
+    def native_rules(self, family: int) -> tuple[TableRules, ...]:
+        """What stands in the tables of nftables itself for one family, as far as they are read."""
+        word = {4: "ip", 6: "ip6"}[family]
+        tables = [table for table in self.native_tables or () if table.family == word]
+        return tuple(table.rules for table in tables if table.rules is not None)
 
     @property
     def bridges(self) -> tuple[Network, ...]:

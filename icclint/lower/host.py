@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from icclint.ir.container import Container
-from icclint.ir.host import Host, NativeTable, Sysctl
+from icclint.ir.host import Host, Sysctl
 from icclint.ir.network import Network
 from icclint.ir.route import Interface, Route
 from icclint.lower.network import lower_container, lower_network
+from icclint.lower.nftables import lower_native
 from icclint.lower.route import lower_interface, lower_route
 from icclint.lower.ruleset import lower_dumps
 from icclint.parse.gaps import bounded, undecodable
@@ -25,7 +26,7 @@ from icclint.parse.iproute import (
 from icclint.parse.iptables import Dump, parse_dump
 from icclint.parse.json import JsonError, parse_json
 from icclint.parse.kind import Kind
-from icclint.parse.nftables import parse_nftables
+from icclint.parse.nftables import Listing, parse_nftables
 from icclint.parse.sysctl import SysctlDump, parse_sysctl
 from icclint.source import Document, Gap
 
@@ -38,7 +39,7 @@ class _Evidence:
     networks: list[Network] | None = None
     containers: list[Container] | None = None
     sysctls: list[SysctlDump] = field(default_factory=list)
-    native_tables: list[NativeTable] | None = None
+    listings: list[Listing] | None = None
     interfaces: list[Interface] | None = None
     routes: list[Route] | None = None
     gaps: list[Gap] = field(default_factory=list)
@@ -53,7 +54,9 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
             _read(document, kind, evidence)
         except JsonError as error:
             evidence.gaps.append(error.gap)
-    rulesets = lower_dumps(evidence.dumps)
+    listings = evidence.listings or ()
+    native_tables, native_gaps = lower_native(table for listing in listings for table in listing.native)
+    rulesets = lower_dumps(evidence.dumps, any(listing.has_none_of_iptables for listing in listings))
     sysctls = _settings(evidence)
     host = Host(
         name=name,
@@ -62,12 +65,12 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
         containers=None if evidence.containers is None else tuple(evidence.containers),
         sysctls=sysctls if evidence.sysctls else None,
         all_sysctls=any({setting.name for setting in dump.settings} >= _SURE_SETTINGS for dump in evidence.sysctls),
-        native_tables=None if evidence.native_tables is None else tuple(evidence.native_tables),
+        native_tables=None if evidence.listings is None else native_tables,
         interfaces=None if evidence.interfaces is None else tuple(evidence.interfaces),
         routes=None if evidence.routes is None else tuple(evidence.routes),
         legacy_warning=rulesets.legacy_warning,
     )
-    return host, tuple(bounded([*evidence.gaps, *rulesets.gaps]))
+    return host, tuple(bounded([*evidence.gaps, *rulesets.gaps, *native_gaps]))
 
 
 # Who asks for a few settings asks for none of kernel.*, and `sysctl -a`, which sorts by name, has shown net.bridge.*
@@ -118,8 +121,7 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
             evidence.sysctls.append(settings)
             evidence.gaps += settings.gaps
         case Kind.NFTABLES:
-            tables = [NativeTable(family=t.family, name=t.name, span=t.span) for t in parse_nftables(document)]
-            evidence.native_tables = (evidence.native_tables or []) + tables
+            evidence.listings = [*(evidence.listings or ()), parse_nftables(document)]
         case Kind.INTERFACES:
             _add_interfaces(*parse_interfaces(document), evidence)
         case Kind.INTERFACES_JSON:

@@ -47,10 +47,11 @@ class LoweredDumps:
     legacy_warning: Span | None
 
 
-def lower_dumps(dumps: Iterable[tuple[str, Dump]]) -> LoweredDumps:
+def lower_dumps(dumps: Iterable[tuple[str, Dump]], no_tables: bool = False) -> LoweredDumps:
     """The rulesets that dumps of one host at one time hold.
 
-    ``dumps`` are pairs of a document's name and its dump. Two dumps of one table that say the same are one; two
+    ``dumps`` are pairs of a document's name and its dump. ``no_tables`` tells that nftables shows no table of
+    iptables, so that an empty dump is the whole truth. Two dumps of one table that say the same are one; two
     that differ cannot both be of that time, so the one that tells more stands and the other is a gap.
     """
     dumps = list(dumps)
@@ -65,8 +66,15 @@ def lower_dumps(dumps: Iterable[tuple[str, Dump]]) -> LoweredDumps:
         if shown is not None:
             tables[place] = _table(place, group[0].draft.dump.document, shown, _targets(placed, place.family))
     empty_saves = {family_of_name(name) for name, dump in dumps if dump.empty}
+    unused = sorted(family for family in empty_saves if family is not None) if no_tables else ()
+    rulesets = list(_rulesets(tables, placed, empty_saves))
+    rulesets += [
+        Ruleset(family=family, variant="nft", tables={}, all_tables=True)
+        for family in unused
+        if all(ruleset.family != family for ruleset in rulesets)
+    ]
     return LoweredDumps(
-        rulesets=tuple(_rulesets(tables, placed, empty_saves)),
+        rulesets=tuple(rulesets),
         gaps=tuple(gaps),
         legacy_warning=next((dump.legacy_warning for _, dump in dumps if dump.legacy_warning), None),
     )

@@ -22,14 +22,17 @@ A frame that is bridged meets the same ones while br_netfilter calls iptables (n
 _PRIORITIES = {"raw": -300, "mangle": -150, "filter": 0, "security": 50}
 
 
-def _priority(visit: Visit) -> int:
-    """When a table is asked among those of a hook (uapi/linux/netfilter_ipv4.h)."""
-    if visit.table.name == "nat":
-        return 100 if visit.hook in ("INPUT", "POSTROUTING") else -100
-    if visit.table.name == "security" and visit.ruleset.variant != "legacy":
+_CONNTRACK = -200
+
+
+def _priority(ruleset: Ruleset, table: str, hook: str) -> int:
+    """When a table of iptables is asked among those of a hook (uapi/linux/netfilter_ipv4.h)."""
+    if table == "nat":
+        return 100 if hook in ("INPUT", "POSTROUTING") else -100
+    if table == "security" and ruleset.variant != "legacy":
         # iptables-nft asks it later than the legacy tables do, in INPUT behind nat (iptables/nft.c, xtables_ipv4).
         return 150
-    return _PRIORITIES[visit.table.name]
+    return _PRIORITIES[table]
 
 
 def seen_interface(side: str, name: str | None, hook: str, bridged: bool) -> str:
@@ -56,16 +59,16 @@ _NATIVE_FAMILIES = {4: ("ip", "inet", "netdev"), 6: ("ip6", "inet", "netdev")}
 
 
 class Visit(Frozen):
-    """One built-in chain on a packet's way, with the table and the variant of iptables it belongs to."""
+    """One built-in chain, or base chain of nftables itself, on a packet's way, with the table that it belongs to.
 
-    ruleset: Ruleset
+    ``chain`` is None where the dump does not hold it. Of a table of nftables itself, ``table`` is what iptables would
+    call it: ``nat``, ``raw`` for what comes before connection tracking, otherwise ``filter``.
+    """
+
     table: Table
     hook: str
-
-    @property
-    def chain(self) -> Chain | None:
-        """The built-in chain; None where the dump does not hold it."""
-        return self.table.chains.get(self.hook)
+    chain: Chain | None
+    priority: int
 
 
 class Firewall(Frozen):
@@ -120,15 +123,7 @@ def firewall(host: Host, family: int) -> Firewall:
         sees_marks=all(r.all_tables or {"raw", "mangle"} <= r.tables.keys() for r in rulesets),
         visits={
             hook: tuple(
-                sorted(
-                    (
-                        Visit(ruleset=ruleset, table=table, hook=hook)
-                        for ruleset in rulesets
-                        for table in ruleset.tables.values()
-                        if hook in BUILT_IN_CHAINS.get(table.name, ())
-                    ),
-                    key=_priority,
-                )
+                sorted((*_of_iptables(rulesets, hook), *_native(host, family, hook)), key=lambda visit: visit.priority)
             )
             for hook in HOOKS
         },
@@ -137,6 +132,28 @@ def firewall(host: Host, family: int) -> Firewall:
         forwarding_off=forwarding_off(host, family),
         routing=Routing(host, family),
     )
+
+
+def _of_iptables(rulesets: tuple[Ruleset, ...], hook: str) -> Iterator[Visit]:
+    for ruleset in rulesets:
+        for name, table in ruleset.tables.items():
+            if hook in BUILT_IN_CHAINS.get(name, ()):
+                priority = _priority(ruleset, name, hook)
+                yield Visit(table=table, hook=hook, chain=table.chains.get(hook), priority=priority)
+
+
+def _native(host: Host, family: int, hook: str) -> Iterator[Visit]:
+    """The base chains of nftables' own tables; at one priority they come behind those of iptables.
+
+    The kernel knows who came first, but a packet must pass all of them in any order.
+    """
+    for rules in host.native_rules(family):
+        for base in rules.base_chains:
+            if base.hook == hook:
+                name = "nat" if base.kind == "nat" else "raw" if base.priority < _CONNTRACK else "filter"
+                document = base.chain.span.document if base.chain.span is not None else ""
+                table = Table(name=name, document=document, complete=True, chains=rules.chains)
+                yield Visit(table=table, hook=hook, chain=base.chain, priority=base.priority)
 
 
 def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterator[Assumption]:
@@ -151,7 +168,7 @@ def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterato
             capture_with=f"{_TOOL[family]}-save",
         )
     for table in host.native_tables or ():
-        if table.family in _NATIVE_FAMILIES[family]:
+        if table.family in _NATIVE_FAMILIES[family] and table.rules is None:
             yield Assumption(
                 key=f"nft table {table.family} {table.name}",
                 holds=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from icclint.api import Assumption, Host, InterfaceMatch, OpaqueMatch, Rule, Ruleset, assume_match
+from icclint.api import BUILT_IN_CHAINS, Assumption, Host, InterfaceMatch, OpaqueMatch, Rule, Ruleset, assume_match
 
 MOST_LINES = 10
 """How many lines of a kind a finding shows, and how many commands it gives."""
@@ -32,7 +32,7 @@ def tool(ruleset: Ruleset) -> str:
 
 
 def ruleset_of(host: Host, rule: Rule) -> Ruleset:
-    """The ruleset that a rule stands in. Raises `StopIteration` for a rule of another host."""
+    """The ruleset that a rule stands in. Raises `StopIteration` for a rule of another host, or of nftables."""
     return next(ruleset for ruleset, one in every_rule(host) if one.span == rule.span)
 
 
@@ -62,6 +62,14 @@ def deletion(ruleset: Ruleset, rule: Rule) -> tuple[str, ...]:
         return ()
     table = "" if rule.table == "filter" else f" -t {rule.table}"
     return (f"{tool(ruleset)}{table} -D {rule.text.removeprefix('-A ')}",)
+
+
+def removal(host: Host, rule: Rule) -> tuple[str, ...]:
+    """The commands that take a rule out, of iptables or of nftables itself, where the first shows the rule's handle."""
+    if rule.table in BUILT_IN_CHAINS:
+        return deletion(ruleset_of(host, rule), rule)
+    chain = f"{rule.table} {rule.chain}"
+    return (f"nft -a list chain {chain}", f"nft delete rule {chain} handle HANDLE")
 
 
 def unknown_conditions(rules: Iterable[Rule]) -> tuple[Assumption, ...]:

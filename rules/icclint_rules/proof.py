@@ -25,6 +25,8 @@ from icclint.api import (
     Verdict,
     describe,
     gateway_mode,
+    lets_in,
+    native_way_in,
 )
 
 
@@ -70,7 +72,7 @@ def verb(share: Share) -> str:
 def opened_on_purpose(network: Network, family: int, share: Share) -> bool:
     """Whether a network's gateway mode asks for what Docker's own chain lets into it."""
     asked = gateway_mode(network, family) in ("routed", "nat-unprotected")
-    return asked and share.decision.rule is not None and share.decision.rule.chain == "DOCKER"
+    return asked and share.decision.rule is not None and lets_in(share.decision.rule, network.bridge)
 
 
 def tool(family: int) -> str:
@@ -100,7 +102,10 @@ def icc_claim(network: Network) -> Location:
 
 
 def icc_drop(host: Host, network: Network, family: int) -> Rule | None:
-    """The rule that carries out ``icc=false`` on a bridge: ``-i BRIDGE -o BRIDGE -j DROP`` and nothing else."""
+    """The rule that carries out ``icc=false`` on a bridge: ``-i BRIDGE -o BRIDGE -j DROP`` and nothing else.
+
+    In the bridge's own chain of nftables that is the first DROP for all that comes from the bridge.
+    """
     for ruleset in host.rulesets_of(family):
         for chain in ruleset.tables["filter"].chains.values() if "filter" in ruleset.tables else ():
             for rule in chain.rules:
@@ -110,6 +115,10 @@ def icc_drop(host: Host, network: Network, family: int) -> Rule | None:
                     f"-o {network.bridge}",
                 ]:
                     return rule
+    for rule in native_way_in(host, network.bridge, family):
+        conditions = [match.text for match in rule.matches]
+        if isinstance(rule.target, Drop) and conditions in ([], [f'iifname "{network.bridge}"']):
+            return rule
     return None
 
 

@@ -21,8 +21,9 @@ from icclint.api import (
     Ruleset,
     Share,
     as_link_rule,
+    lets_in,
 )
-from icclint_rules.lines import deletion, drop_before, rules_of, ruleset_of
+from icclint_rules.lines import deletion, drop_before, removal, rules_of, ruleset_of
 from icclint_rules.proof import arriving, icc_claim, icc_drop, place, proof, unknown, which
 
 INGRESS = "DOCKER-INGRESS"
@@ -84,7 +85,7 @@ def cause(network: Network, accepting: Rule | None, drop: Rule | None) -> str:
         return ", for DOCKER-USER is asked before any rule of Docker's"
     if is_left_over(accepting, drop):
         return ", which a newer engine left behind ahead of the DROP of the one that runs"
-    if accepting.chain == "DOCKER" and "routed" in (network.options.get(key) for key in GATEWAY_MODE.values()):
+    if lets_in(accepting, network.bridge) and "routed" in (network.options.get(key) for key in GATEWAY_MODE.values()):
         return ", which the engine writes for gateway mode routed without asking for a way in"
     owner = tool_of(accepting)
     return f", for this chain of {owner}'s is asked before Docker's DROP" if owner and drop else ""
@@ -104,12 +105,12 @@ def remedy(host: Host, effect: Effect, network: Network, share: Share, family: i
     accepting = share.decision.rule
     if accepting is None:
         return (f"{effect.firewall(family).tool} -A FORWARD -i {network.bridge} -o {network.bridge} -j DROP",)
-    ruleset = ruleset_of(host, accepting)
     if is_left_over(accepting, icc_drop(host, network, family)):
+        ruleset = ruleset_of(host, accepting)
         return tuple(command for jump in jumps(ruleset, accepting.chain) for command in deletion(ruleset, jump))
     if accepting.chain in ENGINE_CHAINS or tool_of(accepting):
         return drop_before(host, accepting, network.bridge or "")
-    return deletion(ruleset, accepting)
+    return removal(host, accepting)
 
 
 def jumps(ruleset: Ruleset, chain: str) -> Iterator[Rule]:

@@ -35,7 +35,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, Location, NotAssessed, Profile, Severity, rule
-from icclint_rules.lines import deletion, ruleset_of
+from icclint_rules.lines import removal
 from icclint_rules.links.link_pairs import pairs, subject
 from icclint_rules.proof import icc_claim
 
@@ -60,5 +60,5 @@ def link_left_with_icc_on(host: Host, effect: Effect) -> Iterator[Finding | NotA
                 key=tuple(link.rule.text for link in pair),
                 primary=Location(first.span, "no engine writes it while ICC is on"),
                 related=(*(Location(other.span, "so is this") for other in others), icc_claim(network)),
-                remedy=tuple(command for link in pair for command in deletion(ruleset_of(host, link.rule), link.rule)),
+                remedy=tuple(dict.fromkeys(command for link in pair for command in removal(host, link.rule))),
             )

@@ -52,7 +52,7 @@ from icclint.api import (
     Share,
     rule,
 )
-from icclint_rules.lines import deletion, ruleset_of
+from icclint_rules.lines import removal
 from icclint_rules.links.link_pairs import holder, pairs, subject, why_orphaned
 from icclint_rules.proof import arriving, icc_claim, proof
 
@@ -107,6 +107,6 @@ def orphan(host: Host, effect: Effect, network: Network, pair: list[LinkRule], o
             ),
             icc_claim(network),
         ),
-        remedy=tuple(command for link in pair for command in deletion(ruleset_of(host, link.rule), link.rule)),
+        remedy=tuple(dict.fromkeys(command for link in pair for command in removal(host, link.rule))),
         **proof(effect, opening),
     )
