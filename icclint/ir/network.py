@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated
 
@@ -58,6 +59,14 @@ class Network(Frozen):
     def span_of(self, *path: str | int) -> Span:
         """Where a key and its value stand; the network's name where they are not stated."""
         return self.spans.get(path) or self.spans.get(("Name",)) or self.spans[()]
+
+    def endpoint_of(self, address: Address) -> Endpoint | None:
+        """The endpoint that has an address; of several the first."""
+        return self._holders.get(address)
+
+    @cached_property
+    def _holders(self) -> Mapping[Address, Endpoint]:
+        return {address: endpoint for endpoint in reversed(self.endpoints) for address in endpoint.addresses}
 
     def subnets_of(self, family: int) -> tuple[Subnet, ...]:
         """Its subnets of one family."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cache, cached_property
 
 from icclint.packets.box import Box, merged
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, SYN, TCP, UDP, Packet
@@ -122,6 +123,14 @@ class Judgement:
 
     def shares(self, verdict: Verdict) -> tuple[Share, ...]:
         """The packets that meet a verdict, one share for each decision that gives it, certain ones where there are."""
+        return self._known_shares(verdict)
+
+    @cached_property
+    def _known_shares(self) -> Callable[[Verdict], tuple[Share, ...]]:
+        """The shares by verdict, each worked out once, since many rules ask for the same."""
+        return cache(self._shares)
+
+    def _shares(self, verdict: Verdict) -> tuple[Share, ...]:
         by_decision: dict[tuple[object, ...], list[Outcome]] = {}
         for outcome in self.outcomes:
             if outcome.verdict is verdict:

@@ -32,8 +32,13 @@ def tool(ruleset: Ruleset) -> str:
 
 
 def ruleset_of(host: Host, rule: Rule) -> Ruleset:
-    """The ruleset that a rule stands in. Raises `StopIteration` for a rule of another host, or of nftables."""
-    return next(ruleset for ruleset, one in every_rule(host) if one.span == rule.span)
+    """The ruleset that a rule stands in. Raises `LookupError` for a rule of another host, or of nftables itself."""
+    for ruleset in host.rulesets:
+        chain = ruleset.tables[rule.table].chains.get(rule.chain) if rule.table in ruleset.tables else None
+        # Looked up by its number, since a chain may hold thousands.
+        if chain and rule.number <= len(chain.rules) and chain.rules[rule.number - 1].span == rule.span:
+            return ruleset
+    raise LookupError(rule.text)
 
 
 def drop_before(host: Host, accepting: Rule, bridge: str, more: str = "") -> tuple[str, ...]:

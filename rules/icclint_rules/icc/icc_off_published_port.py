@@ -76,8 +76,11 @@ def icc_off_published_port(host: Host, effect: Effect) -> Iterator[Finding | Not
         ways = list(through_the_host(host, effect, network)) if network.icc is False else []
         open_ways = [way for way in ways if way[3].last.verdict is Verdict.DELIVERED]
         if open_ways:
-            yield reachable(network, open_ways)
+            yield reachable(network, sorted(open_ways, key=lambda way: (way[1].host_port, way[2].name)))
             continue
+        if host.containers is None and network.icc is False and len(network.endpoints) > 1:
+            reason = "the rules tell of no published port, and docker-proxy listens without any"
+            yield NotAssessed(f"network {network.name}", reason, Evidence.CONTAINERS.value)
         ends = [way[3].last.decision for way in ways if way[3].last.verdict is Verdict.UNKNOWN]
         for text, command in dict.fromkeys((end.text, end.capture_with) for end in ends):
             yield NotAssessed(
@@ -88,7 +91,7 @@ def icc_off_published_port(host: Host, effect: Effect) -> Iterator[Finding | Not
 def through_the_host(host: Host, effect: Effect, network: Network) -> Iterator[Way]:
     """How a neighbour's connection fares, for each port that a container of the network publishes."""
     for proxy in proxies(host):
-        server = next((e for e in network.endpoints if proxy.address in e.addresses), None)
+        server = network.endpoint_of(proxy.address)
         for client in network.endpoints:
             passage = None if server in (None, client) else effect.by_published_port(network, client, proxy)
             # What is forwarded as it is, without a proxy, meets the rules for ICC, and is another rule's question.

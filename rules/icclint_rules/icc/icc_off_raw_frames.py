@@ -40,7 +40,6 @@ from collections.abc import Iterator
 from icclint.api import (
     Container,
     Effect,
-    Endpoint,
     Evidence,
     Finding,
     Host,
@@ -66,17 +65,15 @@ MOST_SHOWN = 10
 )
 def icc_off_raw_frames(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
     for network in host.bridges:
-        able = [c for e in network.endpoints for c in inside(host, e) if c.raw_sockets]
+        inside = {key for endpoint in network.endpoints for key in (endpoint.container, endpoint.name)}
+        able = [c for c in host.containers or () if c.raw_sockets and owner(c) in inside]
         if network.icc is False and len(network.endpoints) > 1 and able:
             yield may_send(network, able)
 
 
-def inside(host: Host, endpoint: Endpoint) -> Iterator[Container]:
-    """The containers that send by an endpoint: its own, and those that share its network stack."""
-    for container in host.containers or ():
-        owner = container.network_mode.partition("container:")[2]
-        if endpoint.container in (container.id, owner) or owner == endpoint.name:
-            yield container
+def owner(container: Container) -> str:
+    """The container whose network stack one has: its own, or, by its id or name, that of another one."""
+    return container.network_mode.partition("container:")[2] or container.id
 
 
 def may_send(network: Network, able: list[Container]) -> Finding:

@@ -53,8 +53,8 @@ from icclint.api import (
     rule,
 )
 from icclint_rules.lines import removal
-from icclint_rules.links.link_pairs import holder, pairs, subject, why_orphaned
-from icclint_rules.proof import arriving, icc_claim, proof
+from icclint_rules.links.link_pairs import openings, pairs, subject, why_orphaned
+from icclint_rules.proof import icc_claim, proof
 
 
 @rule(
@@ -67,8 +67,9 @@ def link_orphaned(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]
     for network in host.bridges:
         if network.icc is not False:
             continue
+        opened = openings(effect, network)
         for pair in pairs(host, network):
-            opening = first_opening(effect, network, pair)
+            opening = next((opened[link.rule.span] for link in pair if link.rule.span in opened), None)
             reason = why_orphaned(host, network, pair[0])
             if opening is None or reason == "":
                 continue
@@ -80,12 +81,6 @@ def link_orphaned(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]
                 )
                 continue
             yield orphan(host, effect, network, pair, opening, reason)
-
-
-def first_opening(effect: Effect, network: Network, pair: list[LinkRule]) -> Share | None:
-    """The packets that the first rule of a pair lets pass; None where something stops them before."""
-    shares = {share.decision.span: share for share in arriving(effect.within(network, 4))}
-    return next((shares[link.rule.span] for link in pair if link.rule.span in shares), None)
 
 
 def orphan(host: Host, effect: Effect, network: Network, pair: list[LinkRule], opening: Share, reason: str) -> Finding:
@@ -103,7 +98,7 @@ def orphan(host: Host, effect: Effect, network: Network, pair: list[LinkRule], o
             *(
                 Location(endpoint.span, f"{endpoint.name} has {address}")
                 for address in (first.client, first.server)
-                if (endpoint := holder(network, address)) is not None
+                if (endpoint := network.endpoint_of(address)) is not None
             ),
             icc_claim(network),
         ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from icclint.api import Endpoint, Host, LinkRule, Network, link_rules
+from icclint.api import Effect, Host, LinkRule, Network, Share, Span, link_rules
+from icclint_rules.proof import arriving
 
 
 def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
@@ -16,14 +17,19 @@ def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
     return [sorted(pair, key=lambda link: link.reply) for pair in found.values()]
 
 
+def openings(effect: Effect, network: Network) -> dict[Span | None, Share]:
+    """What lets new connections pass between the containers of a network, by the line that does."""
+    return {share.decision.span: share for share in arriving(effect.within(network, 4))}
+
+
 def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
     """Why a link is an orphan; empty where it is none, None where the capture cannot tell."""
-    gone = [str(address) for address in (link.client, link.server) if holder(network, address) is None]
+    gone = [str(address) for address in (link.client, link.server) if network.endpoint_of(address) is None]
     if gone:
         return f"no container of the network has {' or '.join(gone)}"
     if host.containers is None:
         return None
-    client, server = holder(network, link.client), holder(network, link.server)
+    client, server = network.endpoint_of(link.client), network.endpoint_of(link.server)
     assert client is not None
     assert server is not None
     linked = next((c.links for c in host.containers if c.id == client.container), frozenset())
@@ -32,12 +38,8 @@ def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
     return f"{link.server} is {server.name!r} now, which {client.name!r} is not linked to"
 
 
-def holder(network: Network, address: IPv4Address) -> Endpoint | None:
-    return next((endpoint for endpoint in network.endpoints if address in endpoint.addresses), None)
-
-
 def named(network: Network, address: IPv4Address) -> str:
-    endpoint = holder(network, address)
+    endpoint = network.endpoint_of(address)
     return endpoint.name if endpoint else str(address)
 
 

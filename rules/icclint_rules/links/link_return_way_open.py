@@ -3,7 +3,7 @@
 ## What it detects
 
 A link of the default bridge with ICC off whose second rule lets new connections pass, from the linked port of the
-server to every port of the client. One finding for each link.
+server to every port of the client. One finding for each network, with the packet of one link.
 
 ## Why it matters
 
@@ -50,40 +50,50 @@ from icclint.api import (
     Share,
     rule,
 )
-from icclint_rules.lines import drop_before
-from icclint_rules.links.link_pairs import named, pairs, subject, why_orphaned
-from icclint_rules.proof import arriving, proof
+from icclint_rules.lines import MOST_LINES, drop_before
+from icclint_rules.links.link_pairs import named, openings, pairs, why_orphaned
+from icclint_rules.proof import proof
 
 
 @rule(
     id="link-return-way-open",
     severity=Severity.NOTE,
     profile=Profile.AUDIT,
-    needs={Evidence.IPTABLES, Evidence.NETWORKS},
+    needs={Evidence.IPTABLES, Evidence.NETWORKS, Evidence.CONTAINERS},
     since="0.1",
 )
 def link_return_way_open(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
     for network in host.bridges:
         if network.icc is not False:
             continue
-        opened = {share.decision.span: share for share in arriving(effect.within(network, 4))}
-        for pair in pairs(host, network):
-            back = pair[-1]
-            whole = {link.reply for link in pair} == {False, True}
-            if whole and back.rule.span in opened and not why_orphaned(host, network, back):
-                yield return_way(host, effect, network, back, opened[back.rule.span])
+        opened = openings(effect, network)
+        replies = [pair[-1] for pair in pairs(host, network) if {link.reply for link in pair} == {False, True}]
+        ways = [link for link in replies if link.rule.span in opened and why_orphaned(host, network, link) == ""]
+        if ways:
+            yield return_ways(host, effect, network, ways, opened[ways[0].rule.span])
 
 
-def return_way(host: Host, effect: Effect, network: Network, back: LinkRule, share: Share) -> Finding:
-    client, server = named(network, back.client), named(network, back.server)
+def return_ways(host: Host, effect: Effect, network: Network, ways: list[LinkRule], share: Share) -> Finding:
+    shown = ways[:MOST_LINES]
+    names = ", ".join(described(network, way) for way in shown)
+    more = f" and {len(ways) - len(shown)} more" if len(ways) > len(shown) else ""
     return Finding(
         message=(
-            f"By the link from {client!r} to its port {back.port}, {server!r} may connect to every port of {client!r}: "
-            "the rule for the replies asks for the source port, and for no connection"
+            f"By the links of network {network.name!r} servers may connect to every port of their clients "
+            f"({names}{more}): the rules for replies ask for the source port, and for no connection"
         ),
-        subject=subject(network, back),
-        key=(back.rule.text,),
-        primary=Location(back.rule.span, "accepts new connections too"),
-        remedy=drop_before(host, back.rule, back.bridge, "-m conntrack --ctstate NEW "),
+        subject=f"network {network.name}",
+        key=tuple(way.rule.text for way in ways),
+        primary=Location(shown[0].rule.span, "accepts new connections too"),
+        related=tuple(Location(way.rule.span, "so does this") for way in shown[1:]),
+        remedy=tuple(
+            command
+            for way in shown
+            for command in drop_before(host, way.rule, way.bridge, "-m conntrack --ctstate NEW ")
+        ),
         **proof(effect, share),
     )
+
+
+def described(network: Network, way: LinkRule) -> str:
+    return f"{named(network, way.server)} from port {way.port} to {named(network, way.client)}"

@@ -41,7 +41,7 @@ where both addresses are in use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from icclint.api import (
     Container,
@@ -51,6 +51,7 @@ from icclint.api import (
     Finding,
     Host,
     Judgement,
+    LinkRule,
     Location,
     Network,
     NotAssessed,
@@ -60,7 +61,7 @@ from icclint.api import (
     Verdict,
     rule,
 )
-from icclint_rules.links.link_pairs import holder, pairs, why_orphaned
+from icclint_rules.links.link_pairs import openings, pairs, why_orphaned
 from icclint_rules.proof import icc_claim, icc_span, place, proof, unknown
 
 Ends = tuple[Endpoint, Endpoint]
@@ -78,18 +79,30 @@ def link_without_effect(host: Host, effect: Effect) -> Iterator[Finding | NotAss
         if network.icc is not False:
             continue
         written, stated = by_rules(host, network), by_containers(host, network)
-        for client, server in sorted(written.keys() | stated.keys(), key=lambda ends: (ends[0].name, ends[1].name)):
+        # There may be thousands of links, and one look at them all tells which rules let packets pass.
+        opened = openings(effect, network)
+        working = {ends for ends, links in written.items() if any(lets_in(link, opened) for link in links)}
+        ends_of_links = (written.keys() | stated.keys()) - working
+        for client, server in sorted(ends_of_links, key=lambda ends: (ends[0].name, ends[1].name)):
             places = written.get((client, server), []), stated.get((client, server))
             yield from assess(effect, network, client, server, *places)
+        if host.containers is None and len(network.endpoints) > 1:
+            reason = "which containers are linked shows in their inspection, and rules tell of some links only"
+            yield NotAssessed(f"network {network.name}", reason, Evidence.CONTAINERS.value)
 
 
-def by_rules(host: Host, network: Network) -> dict[Ends, list[Span]]:
+def lets_in(link: LinkRule, opened: Collection[Span | None]) -> bool:
+    """Whether a rule of a link lets its client connect."""
+    return not link.reply and link.rule.span in opened
+
+
+def by_rules(host: Host, network: Network) -> dict[Ends, list[LinkRule]]:
     """Who is linked to whom by the word of rules, and which."""
-    found: dict[Ends, list[Span]] = {}
+    found: dict[Ends, list[LinkRule]] = {}
     for pair in pairs(host, network):
-        client, server = holder(network, pair[0].client), holder(network, pair[0].server)
+        client, server = network.endpoint_of(pair[0].client), network.endpoint_of(pair[0].server)
         if client is not None and server is not None and not why_orphaned(host, network, pair[0]):
-            found.setdefault((client, server), []).extend(link.rule.span for link in pair)
+            found.setdefault((client, server), []).extend(pair)
     return found
 
 
@@ -119,7 +132,7 @@ def linked_to(network: Network, container: Container) -> frozenset[str]:
 
 
 def assess(
-    effect: Effect, network: Network, client: Endpoint, server: Endpoint, written: list[Span], stated: Span | None
+    effect: Effect, network: Network, client: Endpoint, server: Endpoint, written: list[LinkRule], stated: Span | None
 ) -> Iterator[Finding | NotAssessed]:
     ends = client.address(4), server.address(4)
     if ends[0] is None or ends[1] is None:
@@ -147,7 +160,7 @@ def without_effect(
     client: Endpoint,
     server: Endpoint,
     stopped: Share,
-    written: list[Span],
+    written: list[LinkRule],
     stated: Span | None,
 ) -> Finding:
     decided = f"{'rule' if stopped.decision.by == 'rule' else 'the'} {stopped.decision.text}"
@@ -168,12 +181,12 @@ def without_effect(
         subject=f"link {client.name} -> {server.name}",
         key=(network.name, stopped.decision.text),
         primary=first,
-        related=(*others, *(Location(span, "never reached") for span in written), icc_claim(network)),
+        related=(*others, *(Location(link.rule.span, "never reached") for link in written), icc_claim(network)),
         **proven,
     )
 
 
-def why(network: Network, written: list[Span]) -> str:
+def why(network: Network, written: list[LinkRule]) -> str:
     if not network.default_bridge:
         return "links have rules on the default bridge only"
     return "no packet gets to its rules" if written else "its rules are not there"
