@@ -40,6 +40,7 @@ from icclint.docker.publish import (
 )
 from icclint.finding import Finding, Location, NotAssessed, Severity
 from icclint.ir.container import Container
+from icclint.ir.engine import Daemon, Engine
 from icclint.ir.host import Host, Sysctl
 from icclint.ir.match import (
     Accept,
@@ -74,12 +75,12 @@ __all__ = [
     "BOOLEANS", "BRIDGE_NAME", "BRIDGE_OPTIONS", "BUILT_IN_CHAINS", "CHOICES", "DOCKER_CHAINS", "DRIVER_OPTIONS",
     "ENABLE_ICC", "ENCRYPTED", "ENGINE_CHAINS", "GATEWAY_MODE", "HOST_BINDING", "PORT_PROTOCOLS", "PREFIX",
     "PROTOCOL_NAMES", "TRUSTED_INTERFACES",
-    "Accept", "AddressMatch", "Assumption", "Box", "Chain", "Container", "DeadRule", "Decision", "Drop", "Effect",
-    "End", "Endpoint", "Evidence", "Extent", "Finding", "Generation", "Goto", "Host", "InterfaceMatch", "Judgement",
-    "Jump", "LinkRule", "Location", "Mark", "MarkMatch", "Network", "NotAssessed", "OpaqueMatch", "Packet", "Passage",
-    "PhysdevMatch", "PortForward", "PortOpening", "Preemption", "Profile", "Publication", "RangeSet", "Reject",
-    "Return", "Rewrite", "Rule", "Ruleset", "Severity", "Share", "Span", "Sysctl", "Table", "Target", "Trace",
-    "Verdict",
+    "Accept", "AddressMatch", "Assumption", "Box", "Chain", "Container", "Daemon", "DeadRule", "Decision", "Drop",
+    "Effect", "End", "Endpoint", "Engine", "Evidence", "Extent", "Finding", "Generation", "Goto", "Host",
+    "InterfaceMatch", "Judgement", "Jump", "LinkRule", "Location", "Mark", "MarkMatch", "Network", "NotAssessed",
+    "OpaqueMatch", "Packet", "Passage", "PhysdevMatch", "PortForward", "PortOpening", "Preemption", "Profile",
+    "Publication", "RangeSet", "Reject", "Return", "Rewrite", "Rule", "Ruleset", "Severity", "Share", "Span",
+    "Sysctl", "Table", "Target", "Trace", "Verdict",
     "address_text", "as_link_rule", "as_port_opening", "assess_rules", "assume_match", "closes_containers",
     "dead_rules", "describe", "families", "gateway_mode", "generations", "guarded_addresses", "is_encrypted",
     "lets_in", "link_rules", "marks_for_encryption", "native_way_in", "parse_bool", "port_forwards", "port_openings",

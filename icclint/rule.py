@@ -21,6 +21,8 @@ class Evidence(Enum):
     NETWORKS = "docker network inspect $(docker network ls -q)"
     CONTAINERS = "docker inspect $(docker ps -aq)"
     SYSCTLS = "sysctl -a"
+    ENGINE = "docker version"
+    DAEMON = "cat /etc/docker/daemon.json; ps -ef | grep [d]ockerd"
 
     def is_in(self, host: Host) -> bool:
         """Whether a capture of the host holds it."""
@@ -31,7 +33,11 @@ class Evidence(Enum):
                 return host.networks is not None
             case Evidence.CONTAINERS:
                 return host.containers is not None
-        return host.sysctls is not None
+            case Evidence.SYSCTLS:
+                return host.sysctls is not None
+            case Evidence.ENGINE:
+                return host.engine is not None
+        return host.daemon is not None
 
 
 class Profile(Enum):

@@ -9,6 +9,7 @@ from pydantic import SkipValidation
 
 from icclint.ir.base import Frozen
 from icclint.ir.container import Container
+from icclint.ir.engine import Daemon, Engine
 from icclint.ir.network import Network
 from icclint.ir.nftables import NativeTable, TableRules
 from icclint.ir.route import Interface, Route
@@ -30,7 +31,8 @@ class Host(Frozen):
     None without a sysctl dump; ``all_sysctls`` tells that the dump holds every setting, so that a missing one
     does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
     hold rules too. ``native_tables`` are those of nftables itself that a packet meets. ``interfaces`` and
-    ``routes`` are what ``ip addr`` and ``ip route`` showed.
+    ``routes`` are what ``ip addr`` and ``ip route`` showed. ``engine`` is None where no version of it was shown, and
+    ``daemon`` where neither daemon.json nor a command line of dockerd was captured.
     """
 
     name: str
@@ -42,6 +44,8 @@ class Host(Frozen):
     native_tables: tuple[NativeTable, ...] | None
     interfaces: tuple[Interface, ...] | None = None
     routes: tuple[Route, ...] | None = None
+    engine: Engine | None = None
+    daemon: Daemon | None = None
     legacy_warning: Span | None = None
 
     def rulesets_of(self, family: int) -> tuple[Ruleset, ...]:

@@ -9,10 +9,13 @@ from icclint.ir.container import Container
 from icclint.ir.host import Host, Sysctl
 from icclint.ir.network import Network
 from icclint.ir.route import Interface, Route
+from icclint.lower.engine import lower_daemon, lower_engine
 from icclint.lower.network import lower_container, lower_network
 from icclint.lower.nftables import lower_native
 from icclint.lower.route import lower_interface, lower_route
 from icclint.lower.ruleset import lower_dumps
+from icclint.parse.daemon import DaemonSettings, read_daemon_file
+from icclint.parse.engine import Shown, parse_engine, read_engine
 from icclint.parse.gaps import bounded, undecodable
 from icclint.parse.inspect import read_inspected
 from icclint.parse.iproute import (
@@ -27,7 +30,9 @@ from icclint.parse.iptables import Dump, parse_dump
 from icclint.parse.json import JsonError, parse_json
 from icclint.parse.kind import Kind
 from icclint.parse.nftables import Listing, parse_nftables
+from icclint.parse.processes import parse_processes
 from icclint.parse.sysctl import SysctlDump, parse_sysctl
+from icclint.parse.unit import parse_unit
 from icclint.source import Document, Gap
 
 
@@ -42,6 +47,8 @@ class _Evidence:
     listings: list[Listing] | None = None
     interfaces: list[Interface] | None = None
     routes: list[Route] | None = None
+    engine: list[Shown] = field(default_factory=list)
+    daemon: list[DaemonSettings] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
 
@@ -58,6 +65,8 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
     native_tables, native_gaps = lower_native(table for listing in listings for table in listing.native)
     rulesets = lower_dumps(evidence.dumps, any(listing.has_none_of_iptables for listing in listings))
     sysctls = _settings(evidence)
+    engine, engine_gaps = lower_engine(evidence.engine)
+    daemon, daemon_gaps = lower_daemon(evidence.daemon)
     host = Host(
         name=name,
         rulesets=rulesets.rulesets,
@@ -68,9 +77,11 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
         native_tables=None if evidence.listings is None else native_tables,
         interfaces=None if evidence.interfaces is None else tuple(evidence.interfaces),
         routes=None if evidence.routes is None else tuple(evidence.routes),
+        engine=engine,
+        daemon=daemon,
         legacy_warning=rulesets.legacy_warning,
     )
-    return host, tuple(bounded([*evidence.gaps, *rulesets.gaps, *native_gaps]))
+    return host, tuple(bounded([*evidence.gaps, *rulesets.gaps, *native_gaps, *engine_gaps, *daemon_gaps]))
 
 
 # Who asks for a few settings asks for none of kernel.*, and `sysctl -a`, which sorts by name, has shown net.bridge.*
@@ -117,9 +128,9 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
         case Kind.NETWORKS | Kind.CONTAINERS:
             _read_inspected(document, evidence)
         case Kind.SYSCTL:
-            settings = parse_sysctl(document)
-            evidence.sysctls.append(settings)
-            evidence.gaps += settings.gaps
+            sysctls = parse_sysctl(document)
+            evidence.sysctls.append(sysctls)
+            evidence.gaps += sysctls.gaps
         case Kind.NFTABLES:
             evidence.listings = [*(evidence.listings or ()), parse_nftables(document)]
         case Kind.INTERFACES:
@@ -130,12 +141,30 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
             _add_routes(*parse_routes(document), evidence)
         case Kind.ROUTES_JSON:
             _add_routes(*read_routes(parse_json(document)), evidence)
+        case Kind.ENGINE:
+            _add_engine(*parse_engine(document), evidence)
+        case Kind.ENGINE_JSON:
+            _add_engine(*read_engine(parse_json(document)), evidence)
+        case Kind.DAEMON:
+            settings, gaps = read_daemon_file(parse_json(document))
+            evidence.daemon.append(settings)
+            evidence.gaps += gaps
+        case Kind.PROCESSES:
+            evidence.daemon += parse_processes(document)
+        case Kind.UNIT:
+            told = parse_unit(document)
+            evidence.daemon += [] if told is None else [told]
         case Kind.BROKEN_JSON:
             parse_json(document)
         case Kind.UNKNOWN:
             evidence.gaps.append(Gap(document.whole_span(), document.name, "not a kind of document that icclint knows"))
         case Kind.EMPTY | Kind.NOT_READ:
             pass
+
+
+def _add_engine(shown: Iterable[Shown], gaps: Iterable[Gap], evidence: _Evidence) -> None:
+    evidence.engine += shown
+    evidence.gaps += gaps
 
 
 def _add_interfaces(shown: Iterable[ShownInterface], gaps: Iterable[Gap], evidence: _Evidence) -> None:

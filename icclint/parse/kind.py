@@ -8,11 +8,15 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from icclint.parse.daemon import is_daemon_file
+from icclint.parse.engine import is_engine_info, is_engine_version, looks_like_engine
 from icclint.parse.inspect import is_container, is_network
 from icclint.parse.iproute import looks_like_interfaces, looks_like_routes
 from icclint.parse.iptables import is_of_another_tool, looks_like_rules
 from icclint.parse.nftables import looks_like_nftables
+from icclint.parse.processes import looks_like_processes
 from icclint.parse.sysctl import looks_like_sysctl
+from icclint.parse.unit import looks_like_unit
 from icclint.source import Document
 
 
@@ -25,6 +29,11 @@ class Kind(Enum):
     IPTABLES = "iptables"
     NETWORKS = "docker networks"
     CONTAINERS = "docker containers"
+    ENGINE = "docker version, docker info"
+    ENGINE_JSON = "docker version, docker info as JSON"
+    DAEMON = "daemon.json"
+    PROCESSES = "ps"
+    UNIT = "systemd unit"
     SYSCTL = "sysctl"
     NFTABLES = "nftables"
     INTERFACES = "ip addr"
@@ -38,13 +47,14 @@ class Kind(Enum):
 
 
 _LIKE_JSON = re.compile(r"\s*[\[{]\s*(?:[\[{\"\]}]|$)")
-# `docker version`, `bridge link`, `docker network ls`.
-_LIKE_OTHERS = re.compile(r"Client:|Server:|\d+: \S+: (?:<\S+> mtu \d+ master \S+ state|mtu )|NETWORK ID\s+NAME")
+# `bridge link`, `docker network ls`.
+_LIKE_OTHERS = re.compile(r"\d+: \S+: (?:<\S+> mtu \d+ master \S+ state|mtu )|NETWORK ID\s+NAME")
 
 
 # Commands that print nothing where there is nothing, by the names that people give to their outputs.
 _SAVE_NAME = re.compile(r"tables[^/]*save[^/]*$|save[^/]*tables[^/]*$", re.IGNORECASE)
 _NFT_NAME = re.compile(r"(?<![a-z])nft[^/]*$", re.IGNORECASE)
+_DAEMON_NAME = re.compile(r"daemon[^/]*\.json$", re.IGNORECASE)
 _CONTAINERS_NAME = re.compile(r"container[^/]*$", re.IGNORECASE)
 
 
@@ -66,6 +76,12 @@ def kind_of(document: Document) -> Kind:
         return Kind.IPTABLES
     if looks_like_sysctl(lines):
         return Kind.SYSCTL
+    if looks_like_engine(lines):
+        return Kind.ENGINE
+    if looks_like_processes(lines):
+        return Kind.PROCESSES
+    if looks_like_unit(lines):
+        return Kind.UNIT
     first = next(line for line in lines if line.strip())
     if _LIKE_OTHERS.match(first):
         return Kind.NOT_READ
@@ -87,6 +103,8 @@ def _kind_of_json(document: Document) -> Kind:
         return Kind.BROKEN_JSON
     if value == []:
         return Kind.CONTAINERS if _CONTAINERS_NAME.search(document.name) else Kind.EMPTY
+    if value == {} and _DAEMON_NAME.search(document.name):
+        return Kind.DAEMON
     objects = value if isinstance(value, list) else [value]
     return next((kind for kind, fits in _JSON_KINDS.items() if any(map(fits, objects))), Kind.UNKNOWN)
 
@@ -101,6 +119,8 @@ _JSON_KINDS: dict[Kind, Callable[[Any], bool]] = {
     Kind.CONTAINERS: is_container,
     Kind.INTERFACES_JSON: lambda value: isinstance(value, dict) and "ifname" in value,
     Kind.ROUTES_JSON: lambda value: isinstance(value, dict) and "dst" in value,
-    # `nft -j` and `docker info`.
-    Kind.NOT_READ: lambda value: isinstance(value, dict) and not value.keys().isdisjoint(("nftables", "ServerVersion")),
+    Kind.ENGINE_JSON: lambda value: is_engine_version(value) or is_engine_info(value),
+    Kind.DAEMON: is_daemon_file,
+    # `nft -j`.
+    Kind.NOT_READ: lambda value: isinstance(value, dict) and "nftables" in value,
 }
