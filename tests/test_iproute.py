@@ -7,12 +7,16 @@ import os
 import shutil
 import subprocess
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
+from icclint.packets.effect import Effect
+from icclint.packets.judgement import Extent
 from icclint.packets.routing import Routing
+from icclint.packets.verdict import Verdict
 from icclint.parse.kind import Kind, kind_of
 from icclint.source import Document, Gap
 
@@ -100,7 +104,7 @@ def test_without_routes_the_way_out_is_supposed_and_says_so() -> None:
 def test_a_line_that_is_none_of_theirs_is_a_gap() -> None:
     _, gaps = host_of(addr=ADDR + 'Object "adr" is unknown, try "ip help".\n', route=ROUTES + "RTNETLINK answers: no\n")
     assert [(gap.span.document, gap.reason) for gap in gaps] == [
-        ("addr", "not a line that ip addr prints"),
+        ("addr", "not a line that ip addr, ip link or bridge link prints"),
         ("route", "not a line that ip route prints"),
     ]
 
@@ -119,3 +123,99 @@ def test_text_and_json_of_this_machine_say_the_same() -> None:
     assert [(r.destination, r.interface, r.metric) for r in text.routes or ()] == [
         (r.destination, r.interface, r.metric) for r in coded.routes or ()
     ]
+
+
+DOCUMENTS = Path(__file__).parent / "documents"
+OUTPUTS = ("ip-d-link.txt", "ip-d-addr.txt", "ip-d-link.json", "bridge-d-link.txt", "bridge-d-link.json")
+
+
+@pytest.mark.parametrize("engine", ["20.10.24", "26.1.5", "28.5.2"])
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_ports_keep_their_bridge_and_their_settings(engine: str, name: str) -> None:
+    text = (DOCUMENTS / engine / name).read_text()
+    host, gaps = host_of(ports=text)
+    assert not gaps
+    ports = host.bridge_ports
+    assert ports is not None
+    assert len(ports) == 2
+    assert {port.bridge for port in ports} == {"docker0"}
+    assert {port.isolated for port in ports} == {False}
+    # As each engine was told: without docker-proxy a container reaches itself by the host's address.
+    assert {port.hairpin for port in ports} == {engine != "20.10.24"}
+    for port in ports:
+        assert port.name in text.splitlines()[port.span.line - 1]
+    assert not host.bridge_switches
+
+
+@pytest.mark.parametrize("name", ["ip-d-link.txt", "ip-d-link.json", "bridge-link.txt", "bridge-d-link.json"])
+def test_links_say_nothing_of_addresses(name: str) -> None:
+    links = (DOCUMENTS / "28.5.2" / name).read_text()
+    host, _ = host_of(links=links)
+    assert host.interfaces is None
+    host, gaps = host_of(addr=ADDR, links=links)
+    assert not gaps
+    assert [interface.name for interface in host.interfaces or ()] == ["lo", "eth0", "wg0", "veth7e137f4"]
+
+
+def test_one_command_may_show_what_another_leaves_out() -> None:
+    plain, detailed = ((DOCUMENTS / "26.1.5" / name).read_text() for name in ("bridge-link.txt", "bridge-d-link.txt"))
+    alone, _ = host_of(a=plain)
+    assert [(port.isolated, port.hairpin) for port in alone.bridge_ports or ()] == [(None, None)] * 2
+    both, _ = host_of(a=plain, b=detailed)
+    assert [(port.isolated, port.hairpin) for port in both.bridge_ports or ()] == [(False, True)] * 2
+
+
+def test_the_old_form_of_bridge_link() -> None:
+    text = "5: veth1 state UP @eth0: <BROADCAST,UP,LOWER_UP> mtu 1500 master br0 state forwarding priority 32 cost 2 \n"
+    host, gaps = host_of(old=text + "    hairpin on guard off root_block off fastleave off learning on flood on \n")
+    assert not gaps
+    (port,) = host.bridge_ports or ()
+    assert (port.name, port.bridge, port.hairpin, port.isolated) == ("veth1", "br0", True, None)
+
+
+def bridge(ports: str) -> Host:
+    """Two containers behind some ports of a bridge whose rules let everything pass."""
+    endpoints = {c: {"Name": f"web{c}", "IPv4Address": f"172.30.0.{c}/24"} for c in ("2", "3")}
+    network = {
+        "Name": "apps",
+        "Driver": "bridge",
+        "IPAM": {"Config": [{"Subnet": "172.30.0.0/24", "Gateway": "172.30.0.1"}]},
+        "Options": {"com.docker.network.bridge.name": "br0"},
+        "Containers": endpoints,
+    }
+    save = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n"
+    host, gaps = host_of(networks=json.dumps([network]), save=save, ports=ports)
+    assert not gaps
+    return host
+
+
+def ports_of(*isolated: str) -> str:
+    return "".join(
+        f"{number}: veth{number}@eth0: <BROADCAST,UP> mtu 1500 master br0 state forwarding priority 32 cost 2\n"
+        f"    hairpin off guard off isolated {word} locked off\n"
+        for number, word in enumerate(isolated, start=3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("isolated", "delivered"),
+    [
+        (("on", "on"), Extent.NONE),
+        (("on", "on", "on"), Extent.NONE),
+        # Which port is whose is not told, but two that are isolated may be those of a pair.
+        (("on", "on", "off"), Extent.UNKNOWN),
+        (("on", "off"), Extent.ALL),
+        (("off", "off"), Extent.ALL),
+        (("on",), Extent.ALL),
+    ],
+)
+def test_isolated_ports_stop_what_no_rule_stops(isolated: tuple[str, ...], delivered: Extent) -> None:
+    effect = Effect(bridge(ports_of(*isolated)))
+    (network,) = effect.host.bridges
+    judgement = effect.within(network, 4)
+    assert judgement.extent(Verdict.DELIVERED) is delivered
+    for share in judgement.shares(Verdict.DROPPED):
+        assert effect.trace(share).verdict is Verdict.DROPPED
+        assert share.decision.span is not None
+        assert share.decision.span.document == "ports"
+        assert bool(set(share.assumptions) - set(judgement.standing)) is (delivered is Extent.UNKNOWN)

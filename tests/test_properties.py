@@ -517,7 +517,7 @@ def test_no_certain_share_contradicts_the_walk_of_a_packet(documents: dict[str, 
             if not set(share.assumptions) - standing and not is_unseen(share)
             if any(holds(box, packet) for box in share.boxes)
         }
-        switch = effect.firewall(4).bridge_netfilter
+        switch = effect.firewall(4).bridge_netfilter(packet.in_interface)
         # Whether the tables see a bridged frame is a question of its own, which a delivery does not hang on.
         ways = [()] if not (isinstance(switch, Assumption) and packet.bridged) else [(switch,)]
         ends = {walk(effect.firewall(4), packet, way).verdict for way in ways}

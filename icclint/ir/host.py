@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import SkipValidation
 
 from icclint.ir.base import Frozen
+from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
 from icclint.ir.engine import Daemon, Engine
 from icclint.ir.network import Network
@@ -31,7 +32,8 @@ class Host(Frozen):
     None without a sysctl dump; ``all_sysctls`` tells that the dump holds every setting, so that a missing one
     does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
     hold rules too. ``native_tables`` are those of nftables itself that a packet meets. ``interfaces`` and
-    ``routes`` are what ``ip addr`` and ``ip route`` showed. ``engine`` is None where no version of it was shown, and
+    ``routes`` are what ``ip addr`` and ``ip route`` showed; ``bridge_ports`` and ``bridge_switches`` are what they,
+    ``ip -d link`` and ``bridge -d link`` showed of bridges. ``engine`` is None where no version of it was shown, and
     ``daemon`` where neither daemon.json nor a command line of dockerd was captured.
     """
 
@@ -44,6 +46,8 @@ class Host(Frozen):
     native_tables: tuple[NativeTable, ...] | None
     interfaces: tuple[Interface, ...] | None = None
     routes: tuple[Route, ...] | None = None
+    bridge_ports: tuple[BridgePort, ...] | None = None
+    bridge_switches: tuple[BridgeSwitch, ...] = ()
     engine: Engine | None = None
     daemon: Daemon | None = None
     legacy_warning: Span | None = None

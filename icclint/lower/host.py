@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
 from icclint.ir.host import Host, Sysctl
 from icclint.ir.network import Network
@@ -12,7 +13,7 @@ from icclint.ir.route import Interface, Route
 from icclint.lower.engine import lower_daemon, lower_engine
 from icclint.lower.network import lower_container, lower_network
 from icclint.lower.nftables import lower_native
-from icclint.lower.route import lower_interface, lower_route
+from icclint.lower.route import lower_interface, lower_port, lower_route, lower_switch
 from icclint.lower.ruleset import lower_dumps
 from icclint.parse.daemon import DaemonSettings, read_daemon_file
 from icclint.parse.engine import Shown, parse_engine, read_engine
@@ -47,6 +48,8 @@ class _Evidence:
     listings: list[Listing] | None = None
     interfaces: list[Interface] | None = None
     routes: list[Route] | None = None
+    ports: list[BridgePort] | None = None
+    switches: list[BridgeSwitch] = field(default_factory=list)
     engine: list[Shown] = field(default_factory=list)
     daemon: list[DaemonSettings] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -77,6 +80,8 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
         native_tables=None if evidence.listings is None else native_tables,
         interfaces=None if evidence.interfaces is None else tuple(evidence.interfaces),
         routes=None if evidence.routes is None else tuple(evidence.routes),
+        bridge_ports=_ports(evidence),
+        bridge_switches=tuple(evidence.switches),
         engine=engine,
         daemon=daemon,
         legacy_warning=rulesets.legacy_warning,
@@ -168,9 +173,28 @@ def _add_engine(shown: Iterable[Shown], gaps: Iterable[Gap], evidence: _Evidence
 
 
 def _add_interfaces(shown: Iterable[ShownInterface], gaps: Iterable[Gap], evidence: _Evidence) -> None:
-    lowered = [lower_interface(interface) for interface in shown]
-    evidence.interfaces = (evidence.interfaces or []) + [interface for interface, _ in lowered]
+    found = list(shown)
+    lowered = [lower_interface(interface) for interface in found]
+    # `ip link` and `bridge link` show no addresses, which says nothing of what addresses the host has.
+    if any(interface.addresses for interface in found):
+        evidence.interfaces = (evidence.interfaces or []) + [interface for interface, _ in lowered]
+    evidence.ports = (evidence.ports or []) + [port for port in map(lower_port, found) if port is not None]
+    evidence.switches += [switch for switch in map(lower_switch, found) if switch is not None]
     evidence.gaps += [*gaps, *(gap for _, more in lowered for gap in more)]
+
+
+def _ports(evidence: _Evidence) -> tuple[BridgePort, ...] | None:
+    """Each port once, in the order of their names; of what one command shows and another leaves out, all is known."""
+    if evidence.ports is None:
+        return None
+    known: dict[str, BridgePort] = {}
+    for port in evidence.ports:
+        first = known.setdefault(port.name, port)
+        shown = {"isolated": port.isolated, "hairpin": port.hairpin}
+        told = {name: said for name, said in shown.items() if getattr(first, name) is None and said is not None}
+        if told:
+            known[port.name] = first.model_copy(update={**told, "span": port.span})
+    return tuple(known[name] for name in sorted(known))
 
 
 def _add_routes(shown: Iterable[ShownRoute], gaps: Iterable[Gap], evidence: _Evidence) -> None:

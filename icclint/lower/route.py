@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface, ip_network
 
+from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.route import Interface, Route
 from icclint.parse.iproute import ShownInterface, ShownRoute
 from icclint.source import Gap
 
+_CALLS = {"nf_call_iptables": 4, "nf_call_ip6tables": 6}
 _EVERYWHERE = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}
 
 
@@ -21,6 +23,24 @@ def lower_interface(shown: ShownInterface) -> tuple[Interface, list[Gap]]:
         except ValueError:
             gaps.append(Gap(shown.span, text, "not an address"))
     return Interface(name=shown.name, master=shown.master, addresses=tuple(addresses), span=shown.span), gaps
+
+
+def lower_port(shown: ShownInterface) -> BridgePort | None:
+    """The port that an interface is; None for one that is no port of a bridge."""
+    if shown.master is None:
+        return None
+    isolated, hairpin = (_is_on(shown.details.get(name)) for name in ("isolated", "hairpin"))
+    return BridgePort(name=shown.name, bridge=shown.master, isolated=isolated, hairpin=hairpin, span=shown.span)
+
+
+def _is_on(word: str | None) -> bool | None:
+    return None if word is None else word == "on"
+
+
+def lower_switch(shown: ShownInterface) -> BridgeSwitch | None:
+    """The switch of a bridge that has one on."""
+    families = frozenset(family for name, family in _CALLS.items() if shown.details.get(name) == "1")
+    return BridgeSwitch(bridge=shown.name, families=families, span=shown.span) if families else None
 
 
 def lower_route(shown: ShownRoute) -> Route | Gap | None:

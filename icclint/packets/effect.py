@@ -207,7 +207,7 @@ class Effect:
     def walk(self, packet: Packet, assumptions: tuple[Assumption, ...] = ()) -> Trace:
         """The way of one packet; a bridged frame meets the tables unless the capture says otherwise."""
         rules = self.firewall(packet.family)
-        switch = rules.bridge_netfilter
+        switch = rules.bridge_netfilter(packet.in_interface)
         given = tuple(a for a in assumptions if a not in rules.standing)
         known = {assumption.key for assumption in given}
         seen = (switch,) if isinstance(switch, Assumption) and packet.bridged and switch.key not in known else ()

@@ -79,8 +79,8 @@ class Firewall(Frozen):
     not known there.
     ``visits`` are in order, by hook, and every variant of iptables has its say: a packet must pass all of them.
     ``standing`` are assumptions that every delivery hangs on, since tables were not captured.
-    ``bridge_netfilter`` is the decision that lets every bridged frame pass unseen, an assumption where nothing is
-    known of the switch, and None where bridged frames do meet these tables. ``forwarding_off`` is the decision
+    ``switch`` is what `bridge_netfilter` says of the bridges that are none of ``calling``, which have the switch of
+    their own on. ``isolation`` is what stops frames from port to port, by bridge. ``forwarding_off`` is the decision
     that stops every routed packet, where the kernel was told not to forward.
     """
 
@@ -89,7 +89,9 @@ class Firewall(Frozen):
     sees_marks: bool
     visits: Annotated[Mapping[str, tuple[Visit, ...]], SkipValidation]
     standing: tuple[Assumption, ...]
-    bridge_netfilter: Decision | Assumption | None
+    switch: Decision | Assumption | None
+    calling: frozenset[str]
+    isolation: Annotated[Mapping[str, Decision | Assumption], SkipValidation]
     forwarding_off: Decision | None
     routing: Annotated[Routing, SkipValidation]
 
@@ -103,6 +105,14 @@ class Firewall(Frozen):
         visits = {hook: tuple(v for v in found if v.table.name != table) for hook, found in self.visits.items()}
         return self.model_copy(update={"visits": visits})
 
+    def bridge_netfilter(self, bridge: str | None) -> Decision | Assumption | None:
+        """What lets every frame of a bridge pass unseen: a decision, an assumption where it is not known whether.
+
+        None where bridged frames do meet these tables: by the host's switch, or by the bridge's own (net/bridge/
+        br_netfilter_hooks.c, br_nf_pre_routing).
+        """
+        return None if bridge in self.calling else self.switch
+
     def hands_back(self, interface: str | None) -> bool:
         """Whether what came in by an interface, and whose new destination is beyond it too, stays on a bridge.
 
@@ -111,7 +121,7 @@ class Firewall(Frozen):
         br_nf_pre_routing_finish).
         """
         bridges = self.routing.host.bridges
-        return self.bridge_netfilter is None and any(network.bridge == interface for network in bridges)
+        return self.bridge_netfilter(interface) is None and any(network.bridge == interface for network in bridges)
 
 
 def firewall(host: Host, family: int) -> Firewall:
@@ -128,7 +138,9 @@ def firewall(host: Host, family: int) -> Firewall:
             for hook in HOOKS
         },
         standing=tuple(_standing(host, rulesets, family)),
-        bridge_netfilter=bridge_netfilter(host, family),
+        switch=_bridge_switch(host, family),
+        calling=frozenset(switch.bridge for switch in host.bridge_switches if family in switch.families),
+        isolation=_isolation(host),
         forwarding_off=forwarding_off(host, family),
         routing=Routing(host, family),
     )
@@ -203,7 +215,7 @@ def forwarding_off(host: Host, family: int) -> Decision | None:
     return Decision(by="setting", text=f"{name} = 0", span=setting.span)
 
 
-def bridge_netfilter(host: Host, family: int) -> Decision | Assumption | None:
+def _bridge_switch(host: Host, family: int) -> Decision | Assumption | None:
     """Whether bridged frames meet the tables: None if they do, a decision if not, an assumption if unknown.
 
     The switch exists only while br_netfilter is loaded, so a complete list of settings without it says no
@@ -225,6 +237,29 @@ def bridge_netfilter(host: Host, family: int) -> Decision | Assumption | None:
         capture_with=f"sysctl {name}",
         bridge_netfilter=True,
     )
+
+
+def _isolation(host: Host) -> dict[str, Decision | Assumption]:
+    """What stops frames from port to port of a bridge: a decision where it stops all, an assumption where it may not.
+
+    Between two isolated ports no frame passes, after PREROUTING and before FORWARD (net/bridge/br_forward.c,
+    should_deliver). No capture tells which port is whose.
+    """
+    found: dict[str, Decision | Assumption] = {}
+    for bridge in sorted({port.bridge for port in host.bridge_ports or () if port.isolated}):
+        ports = [port for port in host.bridge_ports or () if port.bridge == bridge]
+        isolated = [port for port in ports if port.isolated]
+        if len(isolated) == len(ports) > 1:
+            text = f"every port of {bridge} is isolated"
+            found[bridge] = Decision(by="setting", text=text, span=isolated[0].span)
+        elif len(isolated) > 1:
+            found[bridge] = Assumption(
+                key=f"isolated ports of {bridge}",
+                holds=True,
+                text=f"sender and receiver are not both behind isolated ports of {bridge}",
+                span=isolated[0].span,
+            )
+    return found
 
 
 def absent_chain(firewall: Firewall, visit: Visit, caller: Rule | None = None) -> Decision:

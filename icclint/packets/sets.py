@@ -181,7 +181,19 @@ class _Run:
         if not state.bridged and self.firewall.forwarding_off is not None:
             self._end(state, Verdict.DROPPED, self.firewall.forwarding_off)
             return None
-        return self._deliver(self._pass("POSTROUTING", self._pass("FORWARD", [state])))
+        return self._deliver(self._pass("POSTROUTING", self._pass("FORWARD", self._between_ports(state))))
+
+    def _between_ports(self, state: _State) -> list[_State]:
+        """What a bridge passes from port to port, which it does not between isolated ones."""
+        found = self.firewall.isolation.get(state.in_interface or "") if state.bridged else None
+        if found is None:
+            return [state]
+        if isinstance(found, Decision):
+            return self._stop([state], Verdict.DROPPED, found)
+        no = found.model_copy(update={"holds": False, "text": f"not so: {found.text}"})
+        stopped = replace(state, assumed=(*state.assumed, no))
+        self._end(stopped, Verdict.DROPPED, Decision(by="setting", text=no.text, span=no.span))
+        return [replace(state, assumed=(*state.assumed, found))]
 
     def _led_to_the_host(self, state: _State) -> list[_State]:
         """A state without the packets to loopback, which may not come from outside (net/ipv4/route.c)."""
@@ -254,15 +266,17 @@ class _Run:
         return state if state.state == "UNTRACKED" else replace(state, state=self.packets.state)
 
     def _bridge_netfilter(self, start: _State) -> list[_State]:
-        switch = self.firewall.bridge_netfilter
+        switch = self.firewall.bridge_netfilter(self.packets.in_interface)
         if not self.packets.bridged or switch is None:
             return [start]
         if isinstance(switch, Decision):
-            self._end(start, Verdict.DELIVERED, switch)
+            for state in self._between_ports(start):
+                self._end(state, Verdict.DELIVERED, switch)
             return []
         off = switch.model_copy(update={"holds": False, "text": f"not so: {switch.text}"})
         unseen = Decision(by="setting", text=off.text, span=None, capture_with=switch.capture_with)
-        self._end(replace(start, assumed=(off,)), Verdict.DELIVERED, unseen)
+        for state in self._between_ports(replace(start, assumed=(off,))):
+            self._end(state, Verdict.DELIVERED, unseen)
         return [replace(start, assumed=(switch,))]
 
     def _end(self, state: _State, verdict: Verdict, decision: Decision) -> None:
@@ -525,7 +539,7 @@ class _Run:
     def _physdev_parts(self, match: ir.PhysdevMatch, state: _State) -> tuple[_Part, ...]:
         wanted = not match.negated
         bridged = state.bridged
-        if not bridged and isinstance(self.firewall.bridge_netfilter, Decision):
+        if not bridged and isinstance(self.firewall.bridge_netfilter(state.in_interface), Decision):
             return _constant(not wanted)
         has_port = bridged and self.hook != "PREROUTING"
         if match.what in ("is-bridged", "is-out"):

@@ -111,7 +111,7 @@ class _Walk:
         unseen = self._bridged_unseen()
         if unseen is not None:
             self.accepted = unseen
-            return self._deliver(self.here.out_interface)
+            return self._between_ports() or self._deliver(self.here.out_interface)
         if not self.firewall.captured:
             return self._end(Verdict.UNKNOWN, not_captured(self.firewall))
         return self._send() if self.here.in_interface is None else self._receive()
@@ -159,7 +159,20 @@ class _Walk:
             self._go_out_by(way)
         if not self.here.bridged and self.firewall.forwarding_off is not None:
             return self._end(Verdict.DROPPED, self.firewall.forwarding_off)
-        return self._pass("FORWARD") or self._pass("POSTROUTING") or self._deliver(self.here.out_interface)
+        ended = self._between_ports() or self._pass("FORWARD") or self._pass("POSTROUTING")
+        return ended or self._deliver(self.here.out_interface)
+
+    def _between_ports(self) -> Trace | None:
+        """A bridge gives no frame from one isolated port to another. None lets it go on."""
+        found = self.firewall.isolation.get(self.here.in_interface or "") if self.here.bridged else None
+        if found is None:
+            return None
+        if isinstance(found, Decision):
+            return self._end(Verdict.DROPPED, found)
+        no = found.model_copy(update={"holds": False, "text": f"not so: {found.text}"})
+        if self._assume(found, no):
+            return None
+        return self._end(Verdict.DROPPED, Decision(by="setting", text=no.text, span=no.span))
 
     def _go_out_by(self, way: Way) -> None:
         if way.assumption is not None:
@@ -202,7 +215,7 @@ class _Walk:
         return self._end(Verdict.DELIVERED, self.accepted or nothing, delivery)
 
     def _bridged_unseen(self) -> Decision | None:
-        switch = self.firewall.bridge_netfilter
+        switch = self.firewall.bridge_netfilter(self.here.in_interface)
         if not self.here.bridged or switch is None:
             return None
         if isinstance(switch, Decision):
@@ -417,7 +430,7 @@ class _Walk:
         return None if found is None else address in found
 
     def _physdev(self, match: ir.PhysdevMatch) -> bool | None:
-        packet, switch = self.here, self.firewall.bridge_netfilter
+        packet, switch = self.here, self.firewall.bridge_netfilter(self.here.in_interface)
         if not packet.bridged and isinstance(switch, Decision):
             # Ports are br_netfilter's to tell, for what it hands to the router too (net/bridge/br_netfilter_hooks.c).
             return False

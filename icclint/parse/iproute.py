@@ -1,13 +1,14 @@
-"""The outputs of ``ip addr`` and ``ip route``, as text and as ``ip -j`` prints them.
+"""The outputs of ``ip addr``, ``ip link``, ``bridge link`` and ``ip route``, as text and as ``-j`` prints them.
 
-Shapes: iproute2, ip/ipaddress.c (print_addrinfo) and ip/iproute.c (print_route).
+Shapes: iproute2, ip/ipaddress.c (print_linkinfo, print_addrinfo), ip/iplink_bridge.c and iplink_bridge_slave.c,
+bridge/link.c (print_linkinfo, print_protinfo), ip/iproute.c (print_route).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -20,12 +21,17 @@ from icclint.source import Document, Gap, Span
 
 @dataclass(frozen=True, slots=True)
 class ShownInterface:
-    """One interface as written: addresses with their prefix lengths, ``master`` for a port of a bridge."""
+    """One interface as written: addresses with their prefix lengths, ``master`` for a port of a bridge.
+
+    ``details`` are the settings of bridges and ports that ``-d`` shows: ``isolated`` and ``hairpin`` are ``on`` or
+    ``off``, ``nf_call_iptables`` and ``nf_call_ip6tables`` are ``1`` or ``0``.
+    """
 
     name: str
     master: str | None
     addresses: tuple[str, ...]
     span: Span
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,13 @@ class ShownRoute:
     span: Span
 
 
-_INTERFACE = re.compile(r"\d+: (?P<name>[^\s:@]+)(?:@\S+)?: <")
+# `bridge link` of iproute2 before 4.20 has the state in between: `3: veth1 state UP @eth0: <`.
+_INTERFACE = re.compile(r"\d+: (?P<name>[^\s:@]+)(?: state \S+ )?(?:@\S+)?: ?<")
 _MASTER = re.compile(r"\bmaster (?P<master>\S+)")
 _ADDRESS = re.compile(r"\s+inet6? (?P<address>\S+)(?: peer (?P<peer>\S+))?")
 # What `ip addr` prints beneath an interface, and nothing here asks for.
-_DETAIL = re.compile(r"\s+(?:link/|valid_lft|altname|vlan|bridge|veth|RX|TX|promiscuity|openvswitch)")
+_DETAIL = re.compile(r"\s+(?:link/|valid_lft|altname|vlan|bridge|veth|RX|TX|promiscuity|openvswitch|hairpin)")
+_SETTING = re.compile(r"\b(?P<name>isolated|hairpin|nf_call_ip6?tables) (?P<value>on|off|[01])\b")
 _ROUTE = re.compile(
     r"(?:(?P<kind>unicast|local|broadcast|multicast|anycast|throw|nat|blackhole|unreachable|prohibit)\s+)?"
     r"(?P<destination>default|[0-9A-Fa-f:.]+(?:/\d+)?)(?P<rest>(?:\s.*)?)$"
@@ -53,15 +61,19 @@ _DEVICE = re.compile(r"\s+(?:via|dev) \S")
 
 
 def parse_interfaces(document: Document) -> tuple[tuple[ShownInterface, ...], tuple[Gap, ...]]:
-    """The interfaces of ``ip addr``, and the lines that it does not print."""
+    """The interfaces of ``ip addr``, ``ip link`` or ``bridge link``, and the lines that they do not print."""
     interfaces: list[ShownInterface] = []
     gaps = Gaps(document)
     for number, line in enumerate(document.lines, start=1):
         head, address = _INTERFACE.match(line), _ADDRESS.match(line)
         if line.strip() and not (head or (address and interfaces) or _DETAIL.match(line)):
-            gaps.foreign(number, "not a line that ip addr prints")
+            gaps.foreign(number, "not a line that ip addr, ip link or bridge link prints")
             continue
         gaps.understood()
+        if interfaces and not head and not address:
+            last = interfaces[-1]
+            found = {setting["name"]: setting["value"] for setting in _SETTING.finditer(line)}
+            interfaces[-1] = replace(last, details={**last.details, **found}) if found else last
         if head:
             master = _MASTER.search(line)
             span = document.line_span(number)
@@ -71,7 +83,7 @@ def parse_interfaces(document: Document) -> tuple[tuple[ShownInterface, ...], tu
             own = address["address"]
             # Of a point-to-point address the prefix belongs to the peer.
             addresses = (*last.addresses, f"{own}/{32 if '.' in own else 128}" if address["peer"] else own)
-            interfaces[-1] = ShownInterface(last.name, last.master, addresses, last.span)
+            interfaces[-1] = replace(last, addresses=addresses)
     return tuple(interfaces), gaps.all()
 
 
@@ -100,11 +112,30 @@ class _Address(BaseModel):
     prefixlen: int
 
 
+class _LinkInfo(BaseModel):
+    info_data: dict[str, Any] = {}
+    info_slave_data: dict[str, Any] = {}
+
+
+_SWITCHES = frozenset(("nf_call_iptables", "nf_call_ip6tables"))
+
+
 class _Interface(BaseModel):
     ifname: str
     master: str | None = None
     # A link without an address of its own is printed with empty objects.
     addr_info: list[_Address | dict[str, Any]] = []
+    linkinfo: _LinkInfo = _LinkInfo()
+    isolated: bool | None = None
+    hairpin: bool | None = None
+
+    @property
+    def details(self) -> dict[str, str]:
+        """The settings that `ShownInterface` has, which ``ip`` and ``bridge`` have in different places."""
+        port = {"isolated": self.isolated, "hairpin": self.hairpin} | self.linkinfo.info_slave_data
+        bridge = self.linkinfo.info_data
+        found = {name: "on" if port[name] else "off" for name in ("isolated", "hairpin") if port[name] is not None}
+        return found | {name: str(bridge[name]) for name in _SWITCHES & bridge.keys()}
 
 
 class _Route(BaseModel):
@@ -118,7 +149,7 @@ class _Route(BaseModel):
 
 
 def read_interfaces(text: JsonText) -> tuple[tuple[ShownInterface, ...], tuple[Gap, ...]]:
-    """The interfaces of ``ip -j addr``, and what it does not print."""
+    """The interfaces of ``ip -j addr``, ``ip -j link`` or ``bridge -j link``, and what they do not print."""
     found, gaps = _read(text, _Interface)
     shown = (
         ShownInterface(
@@ -126,6 +157,7 @@ def read_interfaces(text: JsonText) -> tuple[tuple[ShownInterface, ...], tuple[G
             value.master,
             tuple(f"{a.local}/{a.prefixlen}" for a in value.addr_info if isinstance(a, _Address)),
             span,
+            value.details,
         )
         for value, span in found
     )

@@ -36,9 +36,9 @@ class Kind(Enum):
     UNIT = "systemd unit"
     SYSCTL = "sysctl"
     NFTABLES = "nftables"
-    INTERFACES = "ip addr"
+    INTERFACES = "ip addr, ip link, bridge link"
     ROUTES = "ip route"
-    INTERFACES_JSON = "ip -j addr"
+    INTERFACES_JSON = "ip -j addr, ip -j link, bridge -j link"
     ROUTES_JSON = "ip -j route"
     BROKEN_JSON = "broken JSON"
     EMPTY = "empty"
@@ -47,8 +47,8 @@ class Kind(Enum):
 
 
 _LIKE_JSON = re.compile(r"\s*[\[{]\s*(?:[\[{\"\]}]|$)")
-# `bridge link`, `docker network ls`.
-_LIKE_OTHERS = re.compile(r"\d+: \S+: (?:<\S+> mtu \d+ master \S+ state|mtu )|NETWORK ID\s+NAME")
+# `docker network ls`.
+_LIKE_OTHERS = re.compile(r"NETWORK ID\s+NAME")
 
 
 # Commands that print nothing where there is nothing, by the names that people give to their outputs.

@@ -46,6 +46,7 @@ HOOKS = {
 
 _TOOL = {4: "iptables", 6: "ip6tables"}
 _BRIDGE_SWITCHES = ("net/bridge/bridge-nf-call-iptables", "net/bridge/bridge-nf-call-ip6tables")
+_SWITCH_OF_A_BRIDGE = {4: "nf_call_iptables", 6: "nf_call_ip6tables"}
 _CAPTURED = (*_BRIDGE_SWITCHES, "net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/conf/all/rp_filter")
 _MODULES = {"br_netfilter": "/proc/sys/net/bridge", "nf_conntrack": "/proc/sys/net/netfilter/nf_conntrack_max"}
 """What may have to be loaded, and the settings that it brings."""
@@ -315,6 +316,30 @@ class Lab:
             with self.host.entered():
                 _settings(dict.fromkeys(_BRIDGE_SWITCHES, 1))
 
+    @contextmanager
+    def with_ports(self, setting: str, *stations: Station) -> Iterator[None]:
+        """Runs a block while a setting of some ports is on, by its name in ``bridge link set``."""
+        with self.host.entered():
+            for station in stations:
+                _run(["bridge", "link", "set", "dev", station.port, setting, "on"])
+        try:
+            yield
+        finally:
+            with self.host.entered():
+                for station in stations:
+                    _run(["bridge", "link", "set", "dev", station.port, setting, "off"])
+
+    @contextmanager
+    def with_switch(self, bridge: str, family: int) -> Iterator[None]:
+        """Runs a block while a bridge hands frames of a family to its tables by its own switch."""
+        with self.host.entered():
+            _run(["ip", "link", "set", bridge, "type", "bridge", _SWITCH_OF_A_BRIDGE[family], "1"])
+        try:
+            yield
+        finally:
+            with self.host.entered():
+                _run(["ip", "link", "set", bridge, "type", "bridge", _SWITCH_OF_A_BRIDGE[family], "0"])
+
     def send(self, family: int, probes: Sequence[Probe], *, one_flow: bool = False) -> Outcome:
         """Sends some packets and sees what becomes of them; each is the first of its flow, unless all are of one."""
         assert len(probes) <= MOST
@@ -438,8 +463,10 @@ class Lab:
     def _lowered(self, dumps: list[Document]) -> Host:
         networks = json.dumps([_network("br0"), _network("br1")])
         with self.host.entered():
+            links = _run(["ip", "-d", "link"])
             settings = [f"{name.replace('/', '.')} = {Path('/proc/sys', name).read_text()}" for name in _CAPTURED]
         texts = [("networks.json", networks, Kind.NETWORKS), ("sysctl.txt", "".join(settings), Kind.SYSCTL)]
+        texts.append(("ip-link.txt", links, Kind.INTERFACES))
         texts += [("ip-addr.txt", self._interfaces, Kind.INTERFACES), ("ip-route.txt", self._routes, Kind.ROUTES)]
         documents = [(document, Kind.IPTABLES) for document in dumps]
         documents += [(Document(name, text.encode()), kind) for name, text, kind in texts]

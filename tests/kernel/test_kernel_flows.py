@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
@@ -142,6 +143,56 @@ def test_without_bridge_netfilter(lab: Lab, variant: str, family: int) -> None:
     """
     with lab.without_bridge_netfilter():
         host = lab.load(family, variant, physdev)
+        for probes in each_way(family):
+            outcome = lab.send(family, probes)
+            wrong = [*differences(host, probes, outcome), *contradictions(host, probes)]
+            assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_switch_of_a_bridge_counts_beside_that_of_the_host(lab: Lab, variant: str, family: int) -> None:
+    physdev = "*mangle\n-A PREROUTING -m physdev --physdev-is-in\n*filter\n-A FORWARD -i br0 -o br0 -j DROP\n"
+    with lab.without_bridge_netfilter(), lab.with_switch("br0", family):
+        host = lab.load(family, variant, physdev)
+        for probes in each_way(family):
+            outcome = lab.send(family, probes)
+            wrong = [*differences(host, probes, outcome), *contradictions(host, probes)]
+            assert not wrong, "\n".join(wrong)
+            assert any(trace.verdict is Verdict.DROPPED for trace in walks(host, probes))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seen", [True, False])
+def test_no_frame_passes_between_isolated_ports(lab: Lab, seen: bool, family: int) -> None:
+    isolated = lab.with_ports("isolated", A, B)
+    switches = nullcontext() if seen else lab.without_bridge_netfilter()
+    # Rules before the ports count, those behind them do not; and what nat hands back to the bridge is bridged too.
+    rules = """
+        *mangle
+        -A PREROUTING -i br0
+        -A FORWARD -i br0 -o br0
+        *nat
+        -A PREROUTING -i br0 -d {c} -p udp -j DNAT --to-destination {b}
+        *filter
+        -A FORWARD -j ACCEPT
+    """
+    with isolated, switches:
+        host = lab.load(family, "nft", rules.format_map(words(family)))
+        for probes in each_way(family):
+            outcome = lab.send(family, probes)
+            wrong = [*differences(host, probes, outcome), *contradictions(host, probes)]
+            assert not wrong, "\n".join(wrong)
+            bridged = [
+                trace.verdict for sent, trace in zip(probes, walks(host, probes), strict=True) if sent.route.bridged
+            ]
+            assert set(bridged) == {Verdict.DROPPED}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_one_isolated_port_stops_nothing(lab: Lab, family: int) -> None:
+    with lab.with_ports("isolated", A, C):
+        host = lab.load(family, "nft", "*filter\n-A FORWARD -j ACCEPT\n")
         for probes in each_way(family):
             outcome = lab.send(family, probes)
             wrong = [*differences(host, probes, outcome), *contradictions(host, probes)]

@@ -43,12 +43,14 @@ from icclint.api import (
     Decision,
     Effect,
     Evidence,
+    Extent,
     Finding,
     Host,
     Location,
     Network,
     NotAssessed,
     Severity,
+    Verdict,
     families,
     rule,
 )
@@ -66,8 +68,10 @@ def bridge_netfilter_off(host: Host, effect: Effect) -> Iterator[Finding | NotAs
         if network.icc is not False:
             continue
         for family in families(network):
-            switch = effect.firewall(family).bridge_netfilter
-            if isinstance(switch, Decision):
+            switch = effect.firewall(family).bridge_netfilter(network.bridge)
+            # Frames that the bridge itself keeps apart need no rule.
+            passes = effect.within(network, family).extent(Verdict.DELIVERED) is not Extent.NONE
+            if isinstance(switch, Decision) and passes:
                 yield unseen(host, network, family, switch)
 
 

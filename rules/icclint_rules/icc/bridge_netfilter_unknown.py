@@ -63,7 +63,7 @@ def bridge_netfilter_unknown(host: Host, effect: Effect) -> Iterator[Finding | N
         if network.icc is not False:
             continue
         for family in families(network):
-            switch = effect.firewall(family).bridge_netfilter
+            switch = effect.firewall(family).bridge_netfilter(network.bridge)
             stopped = effect.within(network, family).extent(Verdict.DROPPED) is not Extent.NONE
             if not (isinstance(switch, Assumption) and stopped):
                 continue
