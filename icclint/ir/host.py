@@ -11,6 +11,7 @@ from icclint.ir.base import Frozen
 from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
 from icclint.ir.engine import Daemon, Engine
+from icclint.ir.ipset import IpSet
 from icclint.ir.network import Network
 from icclint.ir.nftables import NativeTable, TableRules
 from icclint.ir.route import Interface, Route
@@ -33,8 +34,9 @@ class Host(Frozen):
     does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
     hold rules too. ``native_tables`` are those of nftables itself that a packet meets. ``interfaces`` and
     ``routes`` are what ``ip addr`` and ``ip route`` showed; ``bridge_ports`` and ``bridge_switches`` are what they,
-    ``ip -d link`` and ``bridge -d link`` showed of bridges. ``engine`` is None where no version of it was shown, and
-    ``daemon`` where neither daemon.json nor a command line of dockerd was captured.
+    ``ip -d link`` and ``bridge -d link`` showed of bridges. ``ipsets`` are the sets that rules ask by ``-m set``.
+    ``engine`` is None where no version of it was shown, and ``daemon`` where neither daemon.json nor a command line
+    of dockerd was captured.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Host(Frozen):
     routes: tuple[Route, ...] | None = None
     bridge_ports: tuple[BridgePort, ...] | None = None
     bridge_switches: tuple[BridgeSwitch, ...] = ()
+    ipsets: tuple[IpSet, ...] | None = None
     engine: Engine | None = None
     daemon: Daemon | None = None
     legacy_warning: Span | None = None

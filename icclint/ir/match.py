@@ -117,15 +117,24 @@ class FragmentMatch(Match):
     kind: Literal["fragment"] = "fragment"
 
 
+class SetQuestion(Frozen):
+    """Whether a packet is in a set of ipset: ``sides`` says for each dimension of the set which end it is about."""
+
+    name: str
+    sides: tuple[Literal["source", "destination"], ...]
+
+
 class OpaqueMatch(Match):
     """A condition that the engine does not model. It may be true or false.
 
     ``per_packet`` tells that the answer hangs on the packet alone, so that the same text gives the same answer
     wherever it stands; otherwise (``limit``, ``statistic``, ``recent``) each rule has an answer of its own.
+    ``question`` is what it asks a set, which has the answer where the set was captured.
     """
 
     kind: Literal["opaque"] = "opaque"
     per_packet: bool
+    question: SetQuestion | None = None
 
 
 AnyMatch = Annotated[

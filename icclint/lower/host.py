@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
 from icclint.ir.host import Host, Sysctl
+from icclint.ir.ipset import IpSet
 from icclint.ir.network import Network
 from icclint.ir.route import Interface, Route
 from icclint.lower.engine import lower_daemon, lower_engine
+from icclint.lower.ipset import lower_set
 from icclint.lower.network import lower_container, lower_network
 from icclint.lower.nftables import lower_native
 from icclint.lower.route import lower_interface, lower_port, lower_route, lower_switch
@@ -27,6 +29,7 @@ from icclint.parse.iproute import (
     read_interfaces,
     read_routes,
 )
+from icclint.parse.ipset import parse_sets
 from icclint.parse.iptables import Dump, parse_dump
 from icclint.parse.json import JsonError, parse_json
 from icclint.parse.kind import Kind
@@ -48,6 +51,7 @@ class _Evidence:
     listings: list[Listing] | None = None
     interfaces: list[Interface] | None = None
     routes: list[Route] | None = None
+    ipsets: list[IpSet] | None = None
     ports: list[BridgePort] | None = None
     switches: list[BridgeSwitch] = field(default_factory=list)
     engine: list[Shown] = field(default_factory=list)
@@ -82,6 +86,7 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
         routes=None if evidence.routes is None else tuple(evidence.routes),
         bridge_ports=_ports(evidence),
         bridge_switches=tuple(evidence.switches),
+        ipsets=_sets(evidence),
         engine=engine,
         daemon=daemon,
         legacy_warning=rulesets.legacy_warning,
@@ -159,6 +164,11 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
         case Kind.UNIT:
             told = parse_unit(document)
             evidence.daemon += [] if told is None else [told]
+        case Kind.IPSETS:
+            sets, set_gaps = parse_sets(document)
+            lowered = [lower_set(shown) for shown in sets]
+            evidence.ipsets = (evidence.ipsets or []) + [one for one, _ in lowered]
+            evidence.gaps += [*set_gaps, *(gap for _, more in lowered for gap in more)]
         case Kind.BROKEN_JSON:
             parse_json(document)
         case Kind.UNKNOWN:
@@ -181,6 +191,24 @@ def _add_interfaces(shown: Iterable[ShownInterface], gaps: Iterable[Gap], eviden
     evidence.ports = (evidence.ports or []) + [port for port in map(lower_port, found) if port is not None]
     evidence.switches += [switch for switch in map(lower_switch, found) if switch is not None]
     evidence.gaps += [*gaps, *(gap for _, more in lowered for gap in more)]
+
+
+def _sets(evidence: _Evidence) -> tuple[IpSet, ...] | None:
+    """Each set once, in the order of their names; of two that differ the first one stands."""
+    if evidence.ipsets is None:
+        return None
+    known: dict[str, IpSet] = {}
+    for found in evidence.ipsets:
+        first = known.setdefault(found.name, found)
+        if first is not found and _content(first) != _content(found):
+            reason = f"set {found.name} differs from {first.span}, which is analysed instead"
+            evidence.gaps.append(Gap(found.span, found.name, reason))
+    return tuple(known[name] for name in sorted(known))
+
+
+def _content(found: IpSet) -> object:
+    """What is in a set; the order in which the kernel shows its members says nothing."""
+    return found.type, found.family, None if found.members is None else set(found.members), found.sets
 
 
 def _ports(evidence: _Evidence) -> tuple[BridgePort, ...] | None:

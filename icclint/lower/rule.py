@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from icclint.ir import match as ir
 from icclint.ir.ruleset import Rule
@@ -173,10 +173,32 @@ def _matches(command: Command, clause: _Clause, around: Surroundings) -> Iterato
         # Table raw comes before connection tracking and routing, so that the same text may mean another thing there.
         steady = states == {Support.PER_PACKET} and around.table != "raw"
         per_packet = steady and not known.written_by(clause.owner) & around.targets
-        yield _opaque(command, clause, opaque, per_packet=per_packet)
+        question = None if known.written_by(clause.owner) & around.targets else _question(clause, opaque)
+        yield _opaque(command, clause, opaque, per_packet=per_packet, question=question)
 
 
-def _opaque(command: Command, clause: _Clause, options: list[Option], *, per_packet: bool) -> ir.OpaqueMatch:
+_SIDES: dict[str, Literal["source", "destination"]] = {"src": "source", "dst": "destination"}
+
+
+def _question(clause: _Clause, options: list[Option]) -> ir.SetQuestion | None:
+    """What a match asks a set, where it asks nothing else (counters, members that are excepted)."""
+    if clause.owner != "match.set" or len(options) != 1 or len(options[0].values) != 2:
+        return None
+    name, flags = options[0].values
+    words = flags.split(",")
+    if plain_keyword(options[0].keyword) not in ("--match-set", "--set") or not _SIDES.keys() >= set(words):
+        return None
+    return ir.SetQuestion(name=name, sides=tuple(_SIDES[word] for word in words))
+
+
+def _opaque(
+    command: Command,
+    clause: _Clause,
+    options: list[Option],
+    *,
+    per_packet: bool,
+    question: ir.SetQuestion | None = None,
+) -> ir.OpaqueMatch:
     """Some options of one match, which say one thing together."""
     pieces = ([clause.head] if clause.head else []) + options
     text = " ".join(_text(command, piece) for piece in pieces)
@@ -188,6 +210,7 @@ def _opaque(command: Command, clause: _Clause, options: list[Option], *, per_pac
         text=text.replace("! ", "", 1) if negated else text,
         span=_span(command, pieces[0], pieces[-1]),
         per_packet=per_packet,
+        question=question,
     )
 
 

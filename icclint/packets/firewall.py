@@ -11,6 +11,7 @@ from icclint.docker.chains import iptables_knows_docker
 from icclint.ir.base import Frozen
 from icclint.ir.host import Host
 from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
+from icclint.packets.ipsets import Sets
 from icclint.packets.routing import Routing
 from icclint.packets.verdict import Assumption, Decision
 
@@ -80,7 +81,8 @@ class Firewall(Frozen):
     ``visits`` are in order, by hook, and every variant of iptables has its say: a packet must pass all of them.
     ``standing`` are assumptions that every delivery hangs on, since tables were not captured.
     ``switch`` is what `bridge_netfilter` says of the bridges that are none of ``calling``, which have the switch of
-    their own on. ``isolation`` is what stops frames from port to port, by bridge. ``forwarding_off`` is the decision
+    their own on. ``isolation`` is what stops frames from port to port, by bridge. ``sets`` are those of ipset that are
+    known. ``forwarding_off`` is the decision
     that stops every routed packet, where the kernel was told not to forward.
     """
 
@@ -92,6 +94,7 @@ class Firewall(Frozen):
     switch: Decision | Assumption | None
     calling: frozenset[str]
     isolation: Annotated[Mapping[str, Decision | Assumption], SkipValidation]
+    sets: Annotated[Sets, SkipValidation]
     forwarding_off: Decision | None
     routing: Annotated[Routing, SkipValidation]
 
@@ -141,6 +144,7 @@ def firewall(host: Host, family: int) -> Firewall:
         switch=_bridge_switch(host, family),
         calling=frozenset(switch.bridge for switch in host.bridge_switches if family in switch.families),
         isolation=_isolation(host),
+        sets=Sets(host.ipsets or ()),
         forwarding_off=forwarding_off(host, family),
         routing=Routing(host, family),
     )

@@ -504,8 +504,22 @@ class _Run:
                 return self._physdev_parts(match, state)
             case ir.FragmentMatch():
                 return _constant(match.negated)
+            case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
+                return self._set_parts(match, question, state.end)
             case _:
                 return (_Part(unknown=match, holds=wanted),)
+
+    def _set_parts(self, match: ir.OpaqueMatch, question: ir.SetQuestion, end: End | None) -> tuple[_Part, ...]:
+        found = self.firewall.sets.parts(question, self.packets.family)
+        if found is None:
+            return (_Part(unknown=match, holds=not match.negated),)
+        held = [fields for part in found if (fields := _at_end(part, end)) is not None]
+        if not match.negated:
+            return tuple(_Part(fields) for fields in held)
+        # Pieces of everything are what is left for the negation.
+        everything = Box(self.any_address, self.any_address)
+        inside = [box for fields in held if (box := everything & fields) is not None]
+        return tuple(_Part(box.fields) for box in everything.minus(inside))
 
     def _port_parts(self, match: ir.PortMatch, end: End | None) -> tuple[_Part, ...]:
         protocols = RangeSet.single(*PORT_PROTOCOLS)
@@ -564,6 +578,18 @@ def _netmapped(target: ir.Rewrite, state: _State) -> list[_State]:
         )
         for address in old.first(MOST_CHOICES)
     ]
+
+
+def _at_end(fields: Mapping[str, RangeSet], end: End | None) -> Mapping[str, RangeSet] | None:
+    """What fields ask of packets that table nat has sent to another end; None where that is not what they ask for."""
+    if end is None:
+        return fields
+    asked = dict(fields)
+    address = asked.pop("destination", None)
+    port = asked.pop("destination_port", None) if end.port is not None else None
+    if (address is not None and end.address not in address) or (port is not None and (end.port or 0) not in port):
+        return None
+    return asked
 
 
 def _chosen(values: RangeSet, everything: RangeSet, wanted: bool) -> RangeSet:

@@ -409,6 +409,8 @@ class _Walk:
             case ir.FragmentMatch():
                 # Connection tracking puts fragments together before any table sees them (nf_defrag_ipv4).
                 return False
+            case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
+                return self.firewall.sets.holds(question, packet)
             case _:
                 return self._known(match)
 

@@ -12,6 +12,7 @@ from icclint.parse.daemon import is_daemon_file
 from icclint.parse.engine import is_engine_info, is_engine_version, looks_like_engine
 from icclint.parse.inspect import is_container, is_network
 from icclint.parse.iproute import looks_like_interfaces, looks_like_routes
+from icclint.parse.ipset import looks_like_sets
 from icclint.parse.iptables import is_of_another_tool, looks_like_rules
 from icclint.parse.nftables import looks_like_nftables
 from icclint.parse.processes import looks_like_processes
@@ -34,6 +35,7 @@ class Kind(Enum):
     DAEMON = "daemon.json"
     PROCESSES = "ps"
     UNIT = "systemd unit"
+    IPSETS = "ipset"
     SYSCTL = "sysctl"
     NFTABLES = "nftables"
     INTERFACES = "ip addr, ip link, bridge link"
@@ -76,6 +78,8 @@ def kind_of(document: Document) -> Kind:
         return Kind.IPTABLES
     if looks_like_sysctl(lines):
         return Kind.SYSCTL
+    if looks_like_sets(lines):
+        return Kind.IPSETS
     if looks_like_engine(lines):
         return Kind.ENGINE
     if looks_like_processes(lines):

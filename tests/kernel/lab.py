@@ -16,6 +16,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -61,6 +62,7 @@ def unusable() -> str | None:
     tools = [
         "ip",
         "bridge",
+        "ipset",
         *(f"{_TOOL[f]}-{v}-{what}" for f in FAMILIES for v in VARIANTS for what in ("save", "restore")),
     ]
     missing = [tool for tool in tools if shutil.which(tool) is None]
@@ -275,6 +277,7 @@ class Lab:
         self.host = Namespace()
         self.stations = {station: Namespace() for station in STATIONS}
         self._loaded: dict[tuple[int, str], bool] = {}
+        self._sets = ""
         with self.host.entered():
             self._furnish()
             self._conntrack = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
@@ -339,6 +342,27 @@ class Lab:
         finally:
             with self.host.entered():
                 _run(["ip", "link", "set", bridge, "type", "bridge", _SWITCH_OF_A_BRIDGE[family], "0"])
+
+    @contextmanager
+    def with_sets(self, commands: str) -> Iterator[str]:
+        """Runs a block while there are sets of ipset, made by such commands, and gives what ``ipset save`` says.
+
+        No rule stays that asks them.
+        """
+        with self.host.entered():
+            _run(["ipset", "restore"], commands)
+            self._sets = _run(["ipset", "save"])
+        try:
+            yield self._sets
+        finally:
+            for family, variant in self._loaded:
+                self._restore(family, variant, "")
+            self._sets = ""
+            with self.host.entered():
+                # A list lets go of its sets when it is emptied, the kernel of a rule some time after it is gone.
+                _run(["ipset", "flush"])
+                while subprocess.run(["ipset", "destroy"], capture_output=True, check=False).returncode != 0:
+                    time.sleep(0.01)
 
     def send(self, family: int, probes: Sequence[Probe], *, one_flow: bool = False) -> Outcome:
         """Sends some packets and sees what becomes of them; each is the first of its flow, unless all are of one."""
@@ -466,7 +490,7 @@ class Lab:
             links = _run(["ip", "-d", "link"])
             settings = [f"{name.replace('/', '.')} = {Path('/proc/sys', name).read_text()}" for name in _CAPTURED]
         texts = [("networks.json", networks, Kind.NETWORKS), ("sysctl.txt", "".join(settings), Kind.SYSCTL)]
-        texts.append(("ip-link.txt", links, Kind.INTERFACES))
+        texts += [("ip-link.txt", links, Kind.INTERFACES), ("ipset.txt", self._sets, Kind.IPSETS)]
         texts += [("ip-addr.txt", self._interfaces, Kind.INTERFACES), ("ip-route.txt", self._routes, Kind.ROUTES)]
         documents = [(document, Kind.IPTABLES) for document in dumps]
         documents += [(Document(name, text.encode()), kind) for name, text, kind in texts]
