@@ -22,7 +22,7 @@ class BridgePort(Frozen):
 
 
 class BridgeSwitch(Frozen):
-    """A bridge of which br_netfilter hands the frames of some families to iptables, whatever the host's setting is.
+    """A bridge whose frames of some families (none, as by default) meet iptables whatever the host's setting is.
 
     Source: man ip-link, ``nf_call_iptables``; net/bridge/br_netfilter_hooks.c, br_nf_pre_routing.
     """

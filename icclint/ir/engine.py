@@ -20,13 +20,15 @@ class Engine(Frozen):
 
     ``version`` is its own word (``28.5.2+dfsg4``, ``17.09.0-ce``). ``firewall_backend`` is what ``docker info`` names
     since 28.3 (``iptables``, ``nftables``, either with ``+firewalld``); ``rootless`` tells whether it runs in a user's
-    own namespaces, whose rules no dump of the host holds. Both are None where no ``docker info`` tells.
+    own namespaces, whose rules no dump of the host holds; ``kernel`` is the version of the kernel. They are None where
+    they were not shown.
     """
 
     version: str
     span: Span
     firewall_backend: str | None = None
     rootless: bool | None = None
+    kernel: str | None = None
 
     @property
     def release(self) -> tuple[int, ...]:

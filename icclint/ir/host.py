@@ -11,6 +11,7 @@ from icclint.ir.base import Frozen
 from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
 from icclint.ir.engine import Daemon, Engine
+from icclint.ir.firewall import FirewalldPart, Ufw
 from icclint.ir.ipset import IpSet
 from icclint.ir.network import Network
 from icclint.ir.nftables import NativeTable, TableRules
@@ -26,6 +27,14 @@ class Sysctl(Frozen):
     span: Span
 
 
+class Module(Frozen):
+    """One loaded module of the kernel; ``users`` are the modules that use it."""
+
+    name: str
+    users: frozenset[str]
+    span: Span
+
+
 class Host(Frozen):
     """Everything known of a host. What was not captured is None, never empty.
 
@@ -34,7 +43,9 @@ class Host(Frozen):
     does not exist on the host. ``legacy_warning`` is where a dump of the nft variant warns that legacy tables
     hold rules too. ``native_tables`` are those of nftables itself that a packet meets. ``interfaces`` and
     ``routes`` are what ``ip addr`` and ``ip route`` showed; ``bridge_ports`` and ``bridge_switches`` are what they,
-    ``ip -d link`` and ``bridge -d link`` showed of bridges. ``ipsets`` are the sets that rules ask by ``-m set``.
+    ``ip -d link`` and ``bridge -d link`` showed of bridges. ``ipsets`` are the sets that rules ask by ``-m set``,
+    ``modules`` what ``lsmod`` or a part of it showed, in which what the kernel has built in has no place. ``ufw`` and
+    ``firewalld`` are what those say of themselves; their rules stand in ``rulesets`` and ``native_tables``.
     ``engine`` is None where no version of it was shown, and ``daemon`` where neither daemon.json nor a command line
     of dockerd was captured.
     """
@@ -51,6 +62,9 @@ class Host(Frozen):
     bridge_ports: tuple[BridgePort, ...] | None = None
     bridge_switches: tuple[BridgeSwitch, ...] = ()
     ipsets: tuple[IpSet, ...] | None = None
+    modules: tuple[Module, ...] | None = None
+    ufw: Ufw | None = None
+    firewalld: tuple[FirewalldPart, ...] | None = None
     engine: Engine | None = None
     daemon: Daemon | None = None
     legacy_warning: Span | None = None

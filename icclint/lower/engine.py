@@ -11,6 +11,7 @@ from icclint.ir.engine import Daemon, Engine
 from icclint.parse.daemon import NETWORK_OPTIONS, SWITCHES, DaemonSettings, Directive
 from icclint.parse.engine import Shown
 from icclint.parse.gaps import shortened
+from icclint.parse.sysctl import Setting
 from icclint.source import Gap, Span
 
 
@@ -26,10 +27,27 @@ def lower_engine(shown: Sequence[Shown]) -> tuple[Engine | None, list[Gap]]:
     engine = Engine(
         version=first.value,
         span=first.span,
-        firewall_backend=next((said.value for said in shown if said.name == "firewall backend"), None),
+        firewall_backend=_first(shown, "firewall backend"),
         rootless=any(option in ("rootless", "name=rootless") for option in options) if options else None,
+        kernel=_first(shown, "kernel"),
     )
     return engine, gaps
+
+
+def _first(shown: Sequence[Shown], name: str) -> str | None:
+    return next((said.value for said in shown if said.name == name), None)
+
+
+def told_settings(shown: Sequence[Shown]) -> list[Setting]:
+    """The kernel settings that ``docker info`` of engines up to 20.10 looked up when it was asked.
+
+    Later ones tell what was so when they were started (tried on 20.10.24 and 26.1.5), or nothing.
+    """
+    engine, _ = lower_engine(shown)
+    if engine is None or not (1,) <= engine.release < (21,):
+        return []
+    settings = [said for said in shown if said.name.startswith("net.")]
+    return [Setting(said.name, {"true": "1", "false": "0"}[said.value], said.span) for said in settings]
 
 
 Values = dict[str, tuple[Any, Span]]

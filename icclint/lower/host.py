@@ -7,18 +7,21 @@ from dataclasses import dataclass, field
 
 from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
-from icclint.ir.host import Host, Sysctl
+from icclint.ir.firewall import FirewalldPart, Ufw
+from icclint.ir.host import Host, Module, Sysctl
 from icclint.ir.ipset import IpSet
 from icclint.ir.network import Network
 from icclint.ir.route import Interface, Route
-from icclint.lower.engine import lower_daemon, lower_engine
-from icclint.lower.ipset import lower_set
+from icclint.lower.engine import lower_daemon, lower_engine, told_settings
+from icclint.lower.firewall import lower_firewalld, lower_ufw
+from icclint.lower.ipset import joined_sets, lower_set
 from icclint.lower.network import lower_container, lower_network
 from icclint.lower.nftables import lower_native
-from icclint.lower.route import lower_interface, lower_port, lower_route, lower_switch
+from icclint.lower.route import joined_ports, lower_interface, lower_port, lower_route, lower_switch
 from icclint.lower.ruleset import lower_dumps
 from icclint.parse.daemon import DaemonSettings, read_daemon_file
 from icclint.parse.engine import Shown, parse_engine, read_engine
+from icclint.parse.firewalld import parse_firewalld
 from icclint.parse.gaps import bounded, undecodable
 from icclint.parse.inspect import read_inspected
 from icclint.parse.iproute import (
@@ -29,13 +32,15 @@ from icclint.parse.iproute import (
     read_interfaces,
     read_routes,
 )
-from icclint.parse.ipset import parse_sets
+from icclint.parse.ipset import ShownSet, parse_sets
 from icclint.parse.iptables import Dump, parse_dump
 from icclint.parse.json import JsonError, parse_json
 from icclint.parse.kind import Kind
+from icclint.parse.modules import ShownModule, parse_modules
 from icclint.parse.nftables import Listing, parse_nftables
 from icclint.parse.processes import parse_processes
 from icclint.parse.sysctl import SysctlDump, parse_sysctl
+from icclint.parse.ufw import parse_ufw
 from icclint.parse.unit import parse_unit
 from icclint.source import Document, Gap
 
@@ -52,6 +57,9 @@ class _Evidence:
     interfaces: list[Interface] | None = None
     routes: list[Route] | None = None
     ipsets: list[IpSet] | None = None
+    modules: list[Module] | None = None
+    ufw: list[Ufw] = field(default_factory=list)
+    firewalld: list[FirewalldPart] | None = None
     ports: list[BridgePort] | None = None
     switches: list[BridgeSwitch] = field(default_factory=list)
     engine: list[Shown] = field(default_factory=list)
@@ -79,14 +87,17 @@ def lower_host(name: str, documents: Iterable[tuple[Document, Kind]]) -> tuple[H
         rulesets=rulesets.rulesets,
         networks=_by_name(evidence),
         containers=None if evidence.containers is None else tuple(evidence.containers),
-        sysctls=sysctls if evidence.sysctls else None,
+        sysctls=sysctls if evidence.sysctls or sysctls else None,
         all_sysctls=any({setting.name for setting in dump.settings} >= _SURE_SETTINGS for dump in evidence.sysctls),
         native_tables=None if evidence.listings is None else native_tables,
         interfaces=None if evidence.interfaces is None else tuple(evidence.interfaces),
         routes=None if evidence.routes is None else tuple(evidence.routes),
-        bridge_ports=_ports(evidence),
+        bridge_ports=None if evidence.ports is None else joined_ports(evidence.ports),
         bridge_switches=tuple(evidence.switches),
-        ipsets=_sets(evidence),
+        ipsets=None if evidence.ipsets is None else joined_sets(evidence.ipsets, evidence.gaps),
+        modules=None if evidence.modules is None else tuple(evidence.modules),
+        ufw=evidence.ufw[0] if evidence.ufw else None,
+        firewalld=None if evidence.firewalld is None else tuple(evidence.firewalld),
         engine=engine,
         daemon=daemon,
         legacy_warning=rulesets.legacy_warning,
@@ -102,7 +113,8 @@ _SURE_SETTINGS = {"kernel.hostname", "kernel.pid_max", "net.ipv4.ip_forward"}
 def _settings(evidence: _Evidence) -> dict[str, Sysctl]:
     """The settings by their names; of two values the first one stands."""
     settings: dict[str, Sysctl] = {}
-    for setting in (setting for dump in evidence.sysctls for setting in dump.settings):
+    dumped = [setting for dump in evidence.sysctls for setting in dump.settings]
+    for setting in [*dumped, *told_settings(evidence.engine)]:
         known = settings.setdefault(setting.name, Sysctl(value=setting.value, span=setting.span))
         # Others, such as counters of the kernel, differ from one moment to the next.
         if known.value != setting.value and setting.name.startswith("net."):
@@ -165,10 +177,17 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
             told = parse_unit(document)
             evidence.daemon += [] if told is None else [told]
         case Kind.IPSETS:
-            sets, set_gaps = parse_sets(document)
-            lowered = [lower_set(shown) for shown in sets]
-            evidence.ipsets = (evidence.ipsets or []) + [one for one, _ in lowered]
-            evidence.gaps += [*set_gaps, *(gap for _, more in lowered for gap in more)]
+            _add_sets(*parse_sets(document), evidence)
+        case Kind.MODULES:
+            _add_modules(*parse_modules(document), evidence)
+        case Kind.UFW:
+            shown, gaps = parse_ufw(document)
+            evidence.ufw += [] if shown is None else [lower_ufw(shown)]
+            evidence.gaps += gaps
+        case Kind.FIREWALLD:
+            parts, gaps = parse_firewalld(document)
+            evidence.firewalld = (evidence.firewalld or []) + [lower_firewalld(part) for part in parts]
+            evidence.gaps += gaps
         case Kind.BROKEN_JSON:
             parse_json(document)
         case Kind.UNKNOWN:
@@ -182,6 +201,18 @@ def _add_engine(shown: Iterable[Shown], gaps: Iterable[Gap], evidence: _Evidence
     evidence.gaps += gaps
 
 
+def _add_sets(shown: Iterable[ShownSet], gaps: Iterable[Gap], evidence: _Evidence) -> None:
+    lowered = [lower_set(one) for one in shown]
+    evidence.ipsets = (evidence.ipsets or []) + [one for one, _ in lowered]
+    evidence.gaps += [*gaps, *(gap for _, more in lowered for gap in more)]
+
+
+def _add_modules(shown: Iterable[ShownModule], gaps: Iterable[Gap], evidence: _Evidence) -> None:
+    modules = [Module(name=one.name, users=frozenset(one.users), span=one.span) for one in shown]
+    evidence.modules = (evidence.modules or []) + modules
+    evidence.gaps += gaps
+
+
 def _add_interfaces(shown: Iterable[ShownInterface], gaps: Iterable[Gap], evidence: _Evidence) -> None:
     found = list(shown)
     lowered = [lower_interface(interface) for interface in found]
@@ -191,38 +222,6 @@ def _add_interfaces(shown: Iterable[ShownInterface], gaps: Iterable[Gap], eviden
     evidence.ports = (evidence.ports or []) + [port for port in map(lower_port, found) if port is not None]
     evidence.switches += [switch for switch in map(lower_switch, found) if switch is not None]
     evidence.gaps += [*gaps, *(gap for _, more in lowered for gap in more)]
-
-
-def _sets(evidence: _Evidence) -> tuple[IpSet, ...] | None:
-    """Each set once, in the order of their names; of two that differ the first one stands."""
-    if evidence.ipsets is None:
-        return None
-    known: dict[str, IpSet] = {}
-    for found in evidence.ipsets:
-        first = known.setdefault(found.name, found)
-        if first is not found and _content(first) != _content(found):
-            reason = f"set {found.name} differs from {first.span}, which is analysed instead"
-            evidence.gaps.append(Gap(found.span, found.name, reason))
-    return tuple(known[name] for name in sorted(known))
-
-
-def _content(found: IpSet) -> object:
-    """What is in a set; the order in which the kernel shows its members says nothing."""
-    return found.type, found.family, None if found.members is None else set(found.members), found.sets
-
-
-def _ports(evidence: _Evidence) -> tuple[BridgePort, ...] | None:
-    """Each port once, in the order of their names; of what one command shows and another leaves out, all is known."""
-    if evidence.ports is None:
-        return None
-    known: dict[str, BridgePort] = {}
-    for port in evidence.ports:
-        first = known.setdefault(port.name, port)
-        shown = {"isolated": port.isolated, "hairpin": port.hairpin}
-        told = {name: said for name, said in shown.items() if getattr(first, name) is None and said is not None}
-        if told:
-            known[port.name] = first.model_copy(update={**told, "span": port.span})
-    return tuple(known[name] for name in sorted(known))
 
 
 def _add_routes(shown: Iterable[ShownRoute], gaps: Iterable[Gap], evidence: _Evidence) -> None:

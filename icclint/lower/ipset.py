@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 from icclint.ir.ipset import DIMENSIONS, IpSet, SetMember
@@ -66,6 +67,22 @@ def lower_set(shown: ShownSet) -> tuple[IpSet, list[Gap]]:
         span=shown.span,
     )
     return found, gaps
+
+
+def joined_sets(sets: Iterable[IpSet], gaps: list[Gap]) -> tuple[IpSet, ...]:
+    """Each set once, in the order of their names; of two that differ the first one stands, and the other is a gap."""
+    known: dict[str, IpSet] = {}
+    for found in sets:
+        first = known.setdefault(found.name, found)
+        if first is not found and _content(first) != _content(found):
+            reason = f"set {found.name} differs from {first.span}, which is analysed instead"
+            gaps.append(Gap(found.span, found.name, reason))
+    return tuple(known[name] for name in sorted(known))
+
+
+def _content(found: IpSet) -> object:
+    """What is in a set; the order in which the kernel shows its members says nothing."""
+    return found.type, found.family, None if found.members is None else set(found.members), found.sets
 
 
 def _options(words: tuple[str, ...]) -> dict[str, str] | None:

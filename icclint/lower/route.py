@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_interface, ip_network
 
 from icclint.ir.bridge import BridgePort, BridgeSwitch
@@ -33,14 +34,28 @@ def lower_port(shown: ShownInterface) -> BridgePort | None:
     return BridgePort(name=shown.name, bridge=shown.master, isolated=isolated, hairpin=hairpin, span=shown.span)
 
 
+def joined_ports(ports: Iterable[BridgePort]) -> tuple[BridgePort, ...]:
+    """Each port once, in the order of their names; what one command leaves out another one may show."""
+    known: dict[str, BridgePort] = {}
+    for port in ports:
+        first = known.setdefault(port.name, port)
+        shown = {"isolated": port.isolated, "hairpin": port.hairpin}
+        told = {name: said for name, said in shown.items() if getattr(first, name) is None and said is not None}
+        if told:
+            known[port.name] = first.model_copy(update={**told, "span": port.span})
+    return tuple(known[name] for name in sorted(known))
+
+
 def _is_on(word: str | None) -> bool | None:
     return None if word is None else word == "on"
 
 
 def lower_switch(shown: ShownInterface) -> BridgeSwitch | None:
-    """The switch of a bridge that has one on."""
+    """The switches of a bridge, where they were shown."""
+    if shown.details.keys().isdisjoint(_CALLS):
+        return None
     families = frozenset(family for name, family in _CALLS.items() if shown.details.get(name) == "1")
-    return BridgeSwitch(bridge=shown.name, families=families, span=shown.span) if families else None
+    return BridgeSwitch(bridge=shown.name, families=families, span=shown.span)
 
 
 def lower_route(shown: ShownRoute) -> Route | Gap | None:

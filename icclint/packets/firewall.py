@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from pydantic import SkipValidation
 
 from icclint.docker.chains import iptables_knows_docker
 from icclint.ir.base import Frozen
-from icclint.ir.host import Host
+from icclint.ir.host import Host, Module
 from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
 from icclint.packets.ipsets import Sets
 from icclint.packets.routing import Routing
@@ -142,7 +143,7 @@ def firewall(host: Host, family: int) -> Firewall:
         },
         standing=tuple(_standing(host, rulesets, family)),
         switch=_bridge_switch(host, family),
-        calling=frozenset(switch.bridge for switch in host.bridge_switches if family in switch.families),
+        calling=_calling(host, family),
         isolation=_isolation(host),
         sets=Sets(host.ipsets or ()),
         forwarding_off=forwarding_off(host, family),
@@ -220,27 +221,60 @@ def forwarding_off(host: Host, family: int) -> Decision | None:
 
 
 def _bridge_switch(host: Host, family: int) -> Decision | Assumption | None:
-    """Whether bridged frames meet the tables: None if they do, a decision if not, an assumption if unknown.
-
-    The switch exists only while br_netfilter is loaded, so a complete list of settings without it says no
-    (net/bridge/br_netfilter_hooks.c, brnf_table).
-    """
+    """Whether bridged frames meet the tables: None if they do, a decision if not, an assumption if unknown."""
     name = _BRIDGE_SWITCH[family]
-    setting = host.sysctls.get(name) if host.sysctls is not None else None
-    if setting is not None and setting.value.strip() == "0":
+    setting = (host.sysctls or {}).get(name)
+    if setting is None:
+        return _without_br_netfilter(host, family) or Assumption(
+            key=name,
+            holds=True,
+            text=f"{name} is 1, so that bridged frames meet {_TOOL[family]}",
+            capture_with=f"sysctl {name}",
+            bridge_netfilter=True,
+        )
+    if setting.value.strip() == "0":
         return Decision(by="setting", text=f"{name} = 0", span=setting.span)
-    if setting is not None:
-        return None
+    return None
+
+
+def _calling(host: Host, family: int) -> frozenset[str]:
+    """The bridges whose own switch is on, which does nothing without br_netfilter."""
+    known = _BRIDGE_SWITCH[family] in (host.sysctls or {})
+    if not known and _without_br_netfilter(host, family) is not None:
+        return frozenset()
+    return frozenset(switch.bridge for switch in host.bridge_switches if family in switch.families)
+
+
+def _without_br_netfilter(host: Host, family: int) -> Decision | None:
+    """That br_netfilter is not loaded, where the capture says so and no switch of its own.
+
+    Its switches exist only while it is loaded, so a complete list of settings without them says no (net/bridge/
+    br_netfilter_hooks.c, brnf_table). So does a list of modules that has the bridge without it: where the bridge is a
+    module, the kernel cannot have br_netfilter built in (net/Kconfig, BRIDGE_NETFILTER).
+    """
     if host.all_sysctls and host.sysctls:
-        place = next(iter(host.sysctls.values())).span
-        return Decision(by="setting", text=f"{name} is absent: br_netfilter is not loaded", span=place)
-    return Assumption(
-        key=name,
-        holds=True,
-        text=f"{name} is 1, so that bridged frames meet {_TOOL[family]}",
-        capture_with=f"sysctl {name}",
-        bridge_netfilter=True,
-    )
+        text = f"{_BRIDGE_SWITCH[family]} is absent: br_netfilter is not loaded"
+        return Decision(by="setting", text=text, span=next(iter(host.sysctls.values())).span)
+    bridge = _bridge_alone(host)
+    if bridge is None:
+        return None
+    return Decision(by="setting", text="the module bridge is loaded, and br_netfilter is not", span=bridge.span)
+
+
+_FIRST_OF_ITS_OWN = (3, 18)
+"""The kernel from which on br_netfilter is a module of its own, and no part of bridge (commit 34666d467cbf)."""
+
+
+def _bridge_alone(host: Host) -> Module | None:
+    """The module of bridges where it is loaded without br_netfilter, which uses it."""
+    modules = {module.name: module for module in host.modules or ()}
+    bridge = modules.get("bridge")
+    osrelease = (host.sysctls or {}).get("kernel.osrelease")
+    kernel = osrelease.value if osrelease is not None else host.engine.kernel if host.engine is not None else None
+    numbers = re.match(r"(\d+)\.(\d+)", kernel or "")
+    if bridge is None or numbers is None or (int(numbers[1]), int(numbers[2])) < _FIRST_OF_ITS_OWN:
+        return None
+    return None if "br_netfilter" in modules or "br_netfilter" in bridge.users else bridge
 
 
 def _isolation(host: Host) -> dict[str, Decision | Assumption]:

@@ -19,7 +19,8 @@ from icclint.source import Document, Gap, Span
 class Shown:
     """One thing that is said of the engine, as written.
 
-    ``name`` is ``version``, ``firewall backend`` or ``security option``.
+    ``name`` is ``version``, ``kernel``, ``firewall backend``, ``security option``, or the name of a kernel setting,
+    whose ``value`` is ``true`` or ``false``.
     """
 
     name: str
@@ -40,10 +41,17 @@ _IN_TEXT = {
     ("Server version",): "version",
     ("Server Version",): "version",
     ("Server", "Server Version"): "version",
+    ("Kernel Version",): "kernel",
+    ("Server", "Kernel Version"): "kernel",
     ("Firewall Backend",): "firewall backend",
     ("Server", "Firewall Backend"): "firewall backend",
 }
 _SECURITY_OPTIONS = "Security Options"
+_WARNINGS = {
+    "WARNING: IPv4 forwarding is disabled": "net.ipv4.ip_forward",
+    "WARNING: bridge-nf-call-iptables is disabled": "net.bridge.bridge-nf-call-iptables",
+    "WARNING: bridge-nf-call-ip6tables is disabled": "net.bridge.bridge-nf-call-ip6tables",
+}
 
 
 def parse_engine(document: Document) -> tuple[tuple[Shown, ...], tuple[Gap, ...]]:
@@ -64,6 +72,8 @@ def parse_engine(document: Document) -> tuple[tuple[Shown, ...], tuple[Gap, ...]
             above.pop()
         if above and above[-1][1] == _SECURITY_OPTIONS:
             shown.append(Shown("security option", line.strip(), document.text_span(number)))
+        if line.strip() in _WARNINGS:
+            shown.append(Shown(_WARNINGS[line.strip()], "false", document.text_span(number)))
         if entry is None:
             continue
         above.append((indent, entry["key"]))
@@ -86,6 +96,11 @@ def read_engine(text: JsonText) -> tuple[tuple[Shown, ...], tuple[Gap, ...]]:
 _IN_JSON: dict[Path, str] = {
     ("Server", "Version"): "version",
     ("ServerVersion",): "version",
+    ("Server", "KernelVersion"): "kernel",
+    ("KernelVersion",): "kernel",
+    ("IPv4Forwarding",): "net.ipv4.ip_forward",
+    ("BridgeNfIptables",): "net.bridge.bridge-nf-call-iptables",
+    ("BridgeNfIp6tables",): "net.bridge.bridge-nf-call-ip6tables",
     ("FirewallBackend", "Driver"): "firewall backend",
 }
 
@@ -97,6 +112,7 @@ def _members(text: JsonText, values: list[Any]) -> Iterator[Shown]:
         paths = _IN_JSON | ({("Version",): "version"} if is_engine_version(value) and "Client" not in value else {})
         for path, name in paths.items():
             said = _at(value, path)
+            said = str(said).lower() if isinstance(said, bool) else said
             if isinstance(said, str) and said:
                 yield Shown(name, said, text.spans[(*base, *path)])
         options = _at(value, ("SecurityOptions",))

@@ -10,13 +10,16 @@ from typing import Any
 
 from icclint.parse.daemon import is_daemon_file
 from icclint.parse.engine import is_engine_info, is_engine_version, looks_like_engine
+from icclint.parse.firewalld import looks_like_firewalld
 from icclint.parse.inspect import is_container, is_network
 from icclint.parse.iproute import looks_like_interfaces, looks_like_routes
 from icclint.parse.ipset import looks_like_sets
 from icclint.parse.iptables import is_of_another_tool, looks_like_rules
+from icclint.parse.modules import looks_like_modules
 from icclint.parse.nftables import looks_like_nftables
 from icclint.parse.processes import looks_like_processes
 from icclint.parse.sysctl import looks_like_sysctl
+from icclint.parse.ufw import looks_like_ufw
 from icclint.parse.unit import looks_like_unit
 from icclint.source import Document
 
@@ -36,6 +39,9 @@ class Kind(Enum):
     PROCESSES = "ps"
     UNIT = "systemd unit"
     IPSETS = "ipset"
+    MODULES = "lsmod"
+    UFW = "ufw status"
+    FIREWALLD = "firewall-cmd --list-all"
     SYSCTL = "sysctl"
     NFTABLES = "nftables"
     INTERFACES = "ip addr, ip link, bridge link"
@@ -80,6 +86,12 @@ def kind_of(document: Document) -> Kind:
         return Kind.SYSCTL
     if looks_like_sets(lines):
         return Kind.IPSETS
+    if looks_like_ufw(lines):
+        return Kind.UFW
+    if looks_like_firewalld(lines):
+        return Kind.FIREWALLD
+    if looks_like_modules(lines):
+        return Kind.MODULES
     if looks_like_engine(lines):
         return Kind.ENGINE
     if looks_like_processes(lines):

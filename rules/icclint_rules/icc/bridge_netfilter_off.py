@@ -4,7 +4,8 @@
 
 A bridge network with ICC off on a host where `net.bridge.bridge-nf-call-iptables` is 0 (or
 `net.bridge.bridge-nf-call-ip6tables`, for a network with IPv6), or where a full list of settings does not have
-it, since the module br_netfilter is not loaded.
+it, since the module br_netfilter is not loaded. `lsmod` can tell that too, where it shows the module `bridge` and
+not the other one.
 
 ## Why it matters
 
@@ -24,8 +25,8 @@ br_netfilter in `/etc/modules-load.d`.
 
 ## Limits
 
-A bridge can be told to call iptables by a switch of its own, `nf_call_iptables`, which Docker never sets; the
-finding supposes that it is off, and says so.
+A bridge can be told to call iptables by a switch of its own, `nf_call_iptables`, which Docker never sets; where
+`ip -d link` was not captured the finding supposes that it is off, and says so.
 
 ## References
 
@@ -60,7 +61,7 @@ from icclint_rules.proof import icc_claim, icc_drop, icc_span
 @rule(
     id="bridge-netfilter-off",
     severity=Severity.HIGH,
-    needs={Evidence.SYSCTLS, Evidence.NETWORKS},
+    needs={Evidence.NETWORKS},
     since="0.1",
 )
 def bridge_netfilter_off(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
@@ -73,6 +74,10 @@ def bridge_netfilter_off(host: Host, effect: Effect) -> Iterator[Finding | NotAs
             passes = effect.within(network, family).extent(Verdict.DELIVERED) is not Extent.NONE
             if isinstance(switch, Decision) and passes:
                 yield unseen(host, network, family, switch)
+            elif isinstance(switch, Assumption) and host.sysctls is None:
+                yield NotAssessed(
+                    f"network {network.name}", "no setting of the kernel was captured", Evidence.SYSCTLS.value
+                )
 
 
 def unseen(host: Host, network: Network, family: int, switch: Decision) -> Finding:
@@ -87,13 +92,20 @@ def unseen(host: Host, network: Network, family: int, switch: Decision) -> Findi
         key=(f"IPv{family}",),
         primary=Location(switch.span or icc_span(network), "bridged frames pass by iptables"),
         related=(icc_claim(network), *((Location(drop.span, "the DROP, never consulted"),) if drop else ())),
-        assumptions=(
-            Assumption(
-                key=f"bridge switch {network.bridge}",
-                holds=True,
-                text=f"the bridge's own switch nf_call_{tool} is off, as by default",
-                capture_with=f"ip -d link show {network.bridge}",
-            ),
-        ),
+        assumptions=() if _is_shown(host, network) else (_own_switch_off(network, tool),),
         remedy=(f"sysctl -w net.bridge.bridge-nf-call-{tool}=1",),
+    )
+
+
+def _is_shown(host: Host, network: Network) -> bool:
+    """Whether the bridge's own switches were captured; one that is on had made the decision another one."""
+    return any(switch.bridge == network.bridge for switch in host.bridge_switches)
+
+
+def _own_switch_off(network: Network, tool: str) -> Assumption:
+    return Assumption(
+        key=f"bridge switch {network.bridge}",
+        holds=True,
+        text=f"the bridge's own switch nf_call_{tool} is off, as by default",
+        capture_with=f"ip -d link show {network.bridge}",
     )
