@@ -70,10 +70,10 @@ def bridge_netfilter_off(host: Host, effect: Effect) -> Iterator[Finding | NotAs
             continue
         for family in families(network):
             switch = effect.firewall(family).bridge_netfilter(network.bridge)
-            # Frames that the bridge itself keeps apart need no rule.
-            passes = effect.within(network, family).extent(Verdict.DELIVERED) is not Extent.NONE
-            if isinstance(switch, Decision) and passes:
-                yield unseen(host, network, family, switch)
+            if isinstance(switch, Decision):
+                # Frames that the bridge itself keeps apart need no rule.
+                if effect.within(network, family).extent(Verdict.DELIVERED) is not Extent.NONE:
+                    yield unseen(host, network, family, switch)
             elif isinstance(switch, Assumption) and host.sysctls is None:
                 yield NotAssessed(
                     f"network {network.name}", "no setting of the kernel was captured", Evidence.SYSCTLS.value
