@@ -48,8 +48,11 @@ def test_a_finding_stays_or_becomes_a_question_and_none_is_made_up(name: str, lo
     before, after = whole(name), without(name, lost)
     still = {(finding.rule, finding.subject) for finding in after.findings}
     open_questions = {word.rule for word in after.not_assessed}
+    # Where the engine's own rules may be elsewhere, that one question stands for all that would be asked of them.
+    elsewhere = "no-docker-rules" in open_questions
     for finding in before.findings:
-        assert (finding.rule, finding.subject) in still or finding.rule in open_questions, finding.message
+        known = (finding.rule, finding.subject) in still or finding.rule in open_questions
+        assert known or elsewhere, finding.message
     # What a rule that yields has to say may have been a part of another rule's finding.
     everything = (*before.findings, *yielding(name).findings)
     known = {(finding.rule, finding.subject, finding.message) for finding in everything}
