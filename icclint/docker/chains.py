@@ -40,9 +40,14 @@ ENGINE_CHAINS = DOCKER_CHAINS - {"DOCKER-USER"}
 """Those whose rules are the engine's alone; DOCKER-USER is the administrator's."""
 
 
+def native_bridge(chain: str) -> str | None:
+    """The bridge that a chain of nftables itself is the way into; None for all other chains."""
+    return chain.removeprefix(_WAY_IN) if chain.startswith(_WAY_IN) else None
+
+
 def lets_in(rule: Rule, bridge: str | None) -> bool:
     """Whether a rule stands in the chain in which an engine says what is forwarded to a bridge."""
-    return rule.chain in ("DOCKER", f"{_WAY_IN}{bridge}")
+    return rule.chain == "DOCKER" or (bridge is not None and native_bridge(rule.chain) == bridge)
 
 
 def native_way_in(host: Host, bridge: str | None, family: int) -> Sequence[Rule]:
@@ -67,10 +72,11 @@ def closes_containers(host: Host, family: int) -> bool:
     """Whether the rules are those of an engine that lets nobody in to what no container publishes.
 
     Since 28.0.0 chain DOCKER ends in ``! -i BRIDGE -o BRIDGE -j DROP`` for each bridge, and since 28.0.1 there is a
-    chain DOCKER-FORWARD; engines before leave it to the policy of FORWARD (moby, iptabler/network.go).
+    chain DOCKER-FORWARD; engines before leave it to the policy of FORWARD (moby, iptabler/network.go). All that know
+    nftables do.
     """
     filters = [ruleset.tables["filter"] for ruleset in host.rulesets_of(family) if "filter" in ruleset.tables]
-    return any(
+    return bool(host.native_rules(family)) or any(
         "DOCKER-FORWARD" in table.chains
         or ("DOCKER" in table.chains and any(isinstance(r.target, Drop) for r in table.chains["DOCKER"].rules))
         for table in filters
@@ -83,12 +89,18 @@ def guarded_addresses(host: Host, family: int) -> frozenset[int]:
     The rule is ``-d ADDRESS/32 ! -i BRIDGE -j DROP``, before 28.2 for each published port only (iptabler/endpoint.go,
     port.go).
     """
-    raws = [ruleset.tables["raw"] for ruleset in host.rulesets_of(family) if "raw" in ruleset.tables]
+    raws = [ruleset.tables["raw"].chains for ruleset in host.rulesets_of(family) if "raw" in ruleset.tables]
+    guards = [chains["PREROUTING"] for chains in raws if "PREROUTING" in chains]
+    guards += [
+        base.chain
+        for rules in host.native_rules(family)
+        for base in rules.base_chains
+        if (base.kind, base.hook) == ("filter", "PREROUTING")
+    ]
     return frozenset(
         match.ranges[0][0]
-        for table in raws
-        if "PREROUTING" in table.chains
-        for rule in table.chains["PREROUTING"].rules
+        for chain in guards
+        for rule in chain.rules
         if isinstance(rule.target, Drop) and any(isinstance(m, InterfaceMatch) and m.negated for m in rule.matches)
         for match in rule.matches
         if isinstance(match, AddressMatch) and match.side == "destination" and not match.negated
@@ -124,8 +136,8 @@ def as_link_rule(rule: Rule) -> LinkRule | None:
     libnetwork/drivers/bridge/link.go; pkg/iptables ChainInfo.Link). With nftables the chain is the bridge's, and the
     rule names no interface (nftabler/link.go).
     """
-    native = rule.table == f"ip {ENGINE_TABLE}" and rule.chain.startswith(_WAY_IN)
-    if not (native or (rule.table, rule.chain) == ("filter", "DOCKER")) or not isinstance(rule.target, Accept):
+    native = native_bridge(rule.chain)
+    if (native is None and (rule.table, rule.chain) != ("filter", "DOCKER")) or not isinstance(rule.target, Accept):
         return None
     if any(match.negated for match in rule.matches):
         return None
@@ -133,13 +145,13 @@ def as_link_rule(rule: Rule) -> LinkRule | None:
     interfaces = {match.side: match for match in rule.matches if isinstance(match, InterfaceMatch)}
     protocols = [match for match in rule.matches if isinstance(match, ProtocolMatch)]
     ports = [match for match in rule.matches if isinstance(match, PortMatch)]
-    named = 0 if native else 2
+    named = 2 if native is None else 0
     if len(rule.matches) != 4 + named or len(addresses) != 2 or len(interfaces) != named or not protocols or not ports:
         return None
     source, destination = addresses["source"].ranges, addresses["destination"].ranges
-    bridge = rule.chain.removeprefix(_WAY_IN) if native else interfaces["in"].pattern
+    bridge = native or interfaces["in"].pattern
     singles = all(first == last for first, last in (*source, *destination, *ports[0].ranges))
-    elsewhere = not native and bridge != interfaces["out"].pattern
+    elsewhere = native is None and bridge != interfaces["out"].pattern
     if not singles or ports[0].side == "either" or elsewhere:
         return None
     reply = ports[0].side == "source"

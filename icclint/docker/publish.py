@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
+from icclint.docker.chains import native_bridge
 from icclint.ir.container import Container
 from icclint.ir.host import Host
 from icclint.ir.match import Accept, AddressMatch, InterfaceMatch, Jump, PortMatch, ProtocolMatch, Rewrite
-from icclint.ir.ruleset import Rule
+from icclint.ir.nftables import TableRules
+from icclint.ir.ruleset import Chain, Rule
 from icclint.source import Span
 
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
@@ -105,18 +107,22 @@ def port_openings(host: Host) -> tuple[PortOpening, ...]:
 def as_port_opening(family: int, rule: Rule) -> PortOpening | None:
     """The published port that a rule of chain DOCKER opens, or None for any other rule.
 
-    The shape is ``-d C/32 ! -i BRIDGE -o BRIDGE -p PROTO -m PROTO --dport PORT -j ACCEPT`` (moby, iptabler/port.go).
+    The shape is ``-d C/32 ! -i BRIDGE -o BRIDGE -p PROTO -m PROTO --dport PORT -j ACCEPT`` (moby, iptabler/port.go);
+    with nftables the chain is the bridge's, and the rule names no interface (nftabler/port.go).
     """
-    if rule.table != "filter" or rule.chain != "DOCKER":
+    native = native_bridge(rule.chain)
+    if native is None and (rule.table, rule.chain) != ("filter", "DOCKER"):
         return None
     service = _service(rule)
     to = [m for m in rule.matches if isinstance(m, AddressMatch)]
     ways = {(m.side, m.negated): m.pattern for m in rule.matches if isinstance(m, InterfaceMatch)}
     single = len(to) == 1 and to[0].side == "destination" and not to[0].negated and len(set(to[0].ranges[0])) == 1
-    bridge = ways.get(("out", False))
-    if not isinstance(rule.target, Accept) or service is None or not single or len(rule.matches) != 5:
+    bridge = native or ways.get(("out", False))
+    if not isinstance(rule.target, Accept) or service is None or not single:
         return None
-    if bridge is None or ways.get(("in", True)) != bridge:
+    if bridge is None or len(rule.matches) != (5 if native is None else 3):
+        return None
+    if native is None and ways.get(("in", True)) != bridge:
         return None
     return PortOpening(service[0], _address(to[0].ranges[0][0], family), service[1], bridge, rule)
 
@@ -133,18 +139,24 @@ def _redirects_loopback(host: Host) -> bool:
 
 
 def _rules(host: Host, table: str, chain: str) -> Iterator[tuple[int, Rule]]:
-    """The rules of a chain, each with its family, and those of nftables itself that stand in the place of table nat."""
+    """The rules of a chain with their family, and those of nftables itself that an engine writes in its place."""
     for ruleset in host.rulesets:
         if table in ruleset.tables and chain in ruleset.tables[table].chains:
             for rule in ruleset.tables[table].chains[chain].rules:
                 yield ruleset.family, rule
     for family in (4, 6):
         for rules in host.native_rules(family):
-            base = [base.chain for base in rules.base_chains if (base.kind, base.hook) == (table, chain)]
-            native = _PUBLISHED if (table, chain) == ("nat", "DOCKER") else ()
-            named = [rules.chains[name] for name in native if name in rules.chains]
-            for found in (*base, *named):
+            for found in _native_chains(rules, table, chain):
                 yield from ((family, rule) for rule in found.rules)
+
+
+def _native_chains(rules: TableRules, table: str, chain: str) -> Iterator[Chain]:
+    if (table, chain) == ("filter", "DOCKER"):
+        yield from (found for found in rules.chains.values() if native_bridge(found.name) is not None)
+    elif (table, chain) == ("nat", "DOCKER"):
+        yield from (rules.chains[name] for name in _PUBLISHED if name in rules.chains)
+    else:
+        yield from (base.chain for base in rules.base_chains if (base.kind, base.hook) == (table, chain))
 
 
 def _of_container(container: Container) -> Iterator[Publication]:

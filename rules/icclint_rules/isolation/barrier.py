@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from icclint.api import (
+    BUILT_IN_CHAINS,
     ENGINE_CHAINS,
     AddressMatch,
     Drop,
@@ -26,7 +27,7 @@ from icclint.api import (
     Table,
     closes_containers,
 )
-from icclint_rules.lines import deletion, ruleset_of
+from icclint_rules.lines import deletion, removal, ruleset_of
 from icclint_rules.proof import tool
 
 RESTART = "systemctl restart docker"
@@ -46,10 +47,14 @@ class Cause:
 def cause(host: Host, effect: Effect, network: Network, share: Share) -> Cause:
     """Why the rules that keep a network apart do not stop the packets of a share."""
     packet = share.witness
+    decided = share.decision.rule
+    if decided is not None and decided.table not in BUILT_IN_CHAINS:
+        outward = packet.in_interface == network.bridge
+        words = ", for what may go into a network is asked before what may go out of another" if outward else ""
+        return Cause(words, (), removal(host, decided))
     barriers = list(barriers_of(host, network, packet))
     if not any(chain.name in ENGINE_CHAINS for table in tables(host, packet.family) for chain in table.chains.values()):
         return Cause(f", and there are no rules of Docker's in {tool(packet.family)}", (), ())
-    decided = share.decision.rule
     if decided is not None and decided.chain == "DOCKER" and closes_containers(host, packet.family):
         return Cause(", and nothing in table raw keeps the packets out", (), (RESTART,))
     if not barriers:

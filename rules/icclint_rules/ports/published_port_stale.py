@@ -52,7 +52,7 @@ from icclint.api import (
     Share,
     rule,
 )
-from icclint_rules.lines import deletion, ruleset_of
+from icclint_rules.lines import removal
 from icclint_rules.ports.stale import Stale, stale_ports
 from icclint_rules.ports.ways import holder, host_port, redirected_ways, service
 from icclint_rules.proof import arriving
@@ -107,7 +107,7 @@ def stale(host: Host, effect: Effect, found: Stale, share: Share | None) -> Find
             *(Location(rule.span, "and so did this") for rule in others),
             *((Location(endpoint.span, f"{endpoint.name} has {address}"),) if endpoint else ()),
         ),
-        remedy=tuple(command for rule in (first, *others) for command in deletion(ruleset_of(host, rule), rule)),
+        remedy=tuple(command for rule in (first, *others) for command in removal(host, rule)),
         packet=share.witness if share is not None else None,
         trace=effect.trace(share) if share is not None else None,
         assumptions=share.assumptions if share is not None else (),

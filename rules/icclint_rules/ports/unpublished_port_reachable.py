@@ -60,7 +60,7 @@ from icclint.api import (
     port_openings,
     rule,
 )
-from icclint_rules.lines import deletion, ruleset_of
+from icclint_rules.lines import removal
 from icclint_rules.ports.ways import (
     Way,
     direct_ways,
@@ -153,4 +153,4 @@ def remedy(host: Host, decided: Rule | None) -> tuple[str, ...]:
     """What takes an accepting rule out; a restart puts back what the engine lost."""
     if decided is None or decided.chain in ENGINE_CHAINS:
         return ("systemctl restart docker",)
-    return deletion(ruleset_of(host, decided), decided)
+    return removal(host, decided)
