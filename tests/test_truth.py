@@ -258,7 +258,7 @@ def test_a_host_that_somebody_tampered_with_yields_what_names_the_cause_and_noth
             "26.1.5/16a-ufw-before-docker",
             "-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8080 -j DNAT --to-destination 172.17.0.4:80",
         ),
-        ("29.7.2/17a-gateway-modes", '            "com.docker.network.bridge.gateway_mode_ipv4": "nat-unprotected"'),
+        ("29.7.2/17a-gateway-modes", "-A DOCKER ! -i br-b6680c699da7 -o br-b6680c699da7 -j ACCEPT"),
         ("29.7.2-nftables/28-nft-accept-put-in", "\t\ttcp dport 80 accept"),
     ],
 )

@@ -53,6 +53,9 @@ def cause(host: Host, effect: Effect, network: Network, share: Share) -> Cause:
         words = ", for what may go into a network is asked before what may go out of another" if outward else ""
         return Cause(words, (), removal(host, decided))
     barriers = list(barriers_of(host, network, packet))
+    if host.native_rules(packet.family):
+        # The engine's rules are those of nftables itself, whose path the finding shows.
+        return Cause("", (), ())
     if not any(chain.name in ENGINE_CHAINS for table in tables(host, packet.family) for chain in table.chains.values()):
         return Cause(f", and there are no rules of Docker's in {tool(packet.family)}", (), ())
     if decided is not None and decided.chain == "DOCKER" and closes_containers(host, packet.family):

@@ -56,7 +56,7 @@ from icclint.api import (
     port_openings,
     rule,
 )
-from icclint_rules.proof import arriving, opened_on_purpose, proof, unknown
+from icclint_rules.proof import arriving, opened_on_purpose, place, proof, unknown
 
 
 @rule(
@@ -109,7 +109,7 @@ def opened(effect: Effect, network: Network, family: int, ways: list[tuple[str, 
         ),
         subject=f"network {network.name}",
         key=(f"IPv{family}",),
-        primary=Location(claim, "opens all ports of the network"),
-        related=(Location(share.decision.span, "lets the packets pass"),) if share.decision.span is not None else (),
+        primary=Location(place(share.decision, claim), "opens all ports of the network"),
+        related=(Location(claim, f"network {network.name} asks for it"),),
         **proof(effect, share),
     )
