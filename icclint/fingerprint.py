@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_interface
 
+from icclint.docker.overlay import vnis
 from icclint.ir.host import Host
 
 VERSION = "icclintFinding/v1"
 
 
 def fingerprint(host: Host, rule: str, subject: str, key: Iterable[str]) -> str:
-    """SHA-256, in hex, over the rule, the subject and the canonical key; neither path nor line nor message count."""
-    parts = (VERSION, rule, subject, *(canonical(host, text) for text in key))
+    """SHA-256, in hex, over the rule, the canonical subject and key; neither path nor line nor message count."""
+    parts = (VERSION, rule, *(canonical(host, text) for text in (subject, *key)))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-# A word of a rule: an interface name, an address with or without its prefix length.
-_WORD = re.compile(r"[0-9A-Za-z_.:-]+(?:/\d+)?")
+# An IPv4 address, so that a port or the end of a range may follow it, or any other word of a rule: an interface's name,
+# an IPv6 or MAC address, a number.
+_WORD = re.compile(r"(?<![\w.])\d+(?:\.\d+){3}(?:/\d+)?(?![\w.])|[0-9A-Za-z_:][0-9A-Za-z_.:-]*(?:/\d+)?")
 
 
 def canonical(host: Host, text: str) -> str:
-    """A rule as written, with names in place of what changes when networks and containers are made anew.
+    """A text with names in place of what changes when networks and containers are made anew.
 
-    Bridges, subnets and gateways are named by their network, addresses by their container.
+    Bridges, subnets, gateways and VNIs are named by their network, addresses by their container, or, where no container
+    has them, by the network that they belong to. Two such addresses of one network cannot be told apart.
     """
     names = _names(host)
-    return _WORD.sub(lambda word: names.get(word[0], names.get(word[0].partition("/")[0], word[0])), text)
+    return _WORD.sub(lambda word: names.get(word[0]) or _nameless(host, word[0], names), text)
 
 
 def _names(host: Host) -> dict[str, str]:
@@ -37,6 +41,52 @@ def _names(host: Host) -> dict[str, str]:
             names[network.bridge] = f"<bridge:{network.name}>"
         names |= {str(subnet): f"<subnet:{network.name}>" for subnet in network.subnets}
         names |= {str(gateway): f"<gateway:{network.name}>" for gateway in network.gateways}
+        # Both are how a rule asks for a VNI: with -m bpf, and with -m u32, where it is the upper three of four bytes.
+        names |= {form: f"<vni:{network.name}>" for vni in vnis(network) for form in (str(vni), f"{vni << 8:#x}")}
         for endpoint in network.endpoints:
-            names |= {str(address): f"<container:{endpoint.name}>" for address in endpoint.addresses}
-    return names
+            name = lasting_name(endpoint.name)
+            names |= {str(address): f"<container:{name}>" for address in endpoint.addresses}
+            if endpoint.mac is not None:
+                names[endpoint.mac] = f"<mac:{name}>"
+    return names | dict(_chosen_ports(host))
+
+
+# A task of a service is called SERVICE.SLOT.TASK, or SERVICE.NODE.TASK where it is global (moby/swarmkit,
+# api/naming/naming.go); an identifier has 25 digits to the base 36 (identity/randomid.go). Compose calls what
+# `compose run` starts PROJECT-SERVICE-run-ID (docker/compose, pkg/compose/run.go), and did so with underscores before.
+_TASK = re.compile(r"\.(?:\d+|[0-9a-z]{25})\.[0-9a-z]{25}$|[-_]run[-_][0-9a-f]{12}$")
+
+
+def lasting_name(container: str) -> str:
+    """A container's name without what is new in it each time that Swarm or Compose starts one for the same purpose."""
+    return _TASK.sub("", container)
+
+
+_CHOSEN = range(32768, 61000)
+"""Where the kernel, and with it the engine, takes a port from that nobody asked for (net.ipv4.ip_local_port_range)."""
+
+
+def _chosen_ports(host: Host) -> Iterator[tuple[str, str]]:
+    for container in host.containers or ():
+        for port in container.published:
+            if port.host_port in _CHOSEN:
+                yield str(port.host_port), f"<port:{lasting_name(container.name)}:{port.port}>"
+
+
+# Names that the engine makes up: of bridges, and of its ends of the pairs that lead into containers.
+_MADE_UP = re.compile(r"(br)-[0-9a-f]{12}|(veth)[0-9a-f]{7}")
+
+
+def _nameless(host: Host, word: str, names: dict[str, str]) -> str:
+    """A word that is no name of anything captured: made up by the engine, an address of a network, or just a word."""
+    if made_up := _MADE_UP.fullmatch(word):
+        return f"<{made_up[1] or made_up[2]}>"
+    if "." not in word and ":" not in word:
+        return word
+    try:
+        address = ip_interface(word).ip
+    except ValueError:
+        return word
+    around = (network.name for network in host.networks or () if any(address in subnet for subnet in network.subnets))
+    network = next(around, None)
+    return names.get(str(address)) or (word if network is None else f"<address:{network}>")

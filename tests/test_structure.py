@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "icclint.plugins": {"rule"},
     "icclint.scaffold": {"rule"},
     "icclint.report": set(),
-    "icclint.fingerprint": {"ir"},
+    "icclint.fingerprint": {"ir", "docker"},
     "icclint.engine": {
         "source", "ir", "docker", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
     },
