@@ -11,10 +11,14 @@ from pathlib import Path
 import click
 from icclint_rules import FAMILIES, RULES
 from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode
 
+from icclint.baseline import Baseline
 from icclint.capture.read import read_captures
+from icclint.config import Configuration
 from icclint.difference import Difference
 from icclint.engine import check
+from icclint.evidence import Manifest
 from icclint.output.page import markdown
 from icclint.output.text import render_text
 from icclint.reach import Table
@@ -109,9 +113,9 @@ def _row(rule: Rule) -> str:
     return f"| [`{rule.id}`](../{PAGES}/{rule.id}.md) | {rule.severity.value} | {rule.profile.value} | {rule.summary} |"
 
 
-def schema(model: type[BaseModel]) -> str:
-    """The JSON Schema of what a command prints."""
-    return json.dumps(model.model_json_schema(mode="serialization"), indent=2) + "\n"
+def schema(model: type[BaseModel], mode: JsonSchemaMode = "serialization") -> str:
+    """The JSON Schema of what a command prints, or reads."""
+    return json.dumps(model.model_json_schema(mode=mode), indent=2) + "\n"
 
 
 def findings() -> str:
@@ -166,6 +170,9 @@ GENERATED: dict[str, Callable[[], str]] = {
     "rules/README.md": rules_table,
     "docs/findings.md": findings,
     "docs/report.schema.json": lambda: schema(Report),
+    "docs/config.schema.json": lambda: schema(Configuration, "validation"),
+    "docs/baseline.schema.json": lambda: schema(Baseline, "validation"),
+    "docs/evidence.schema.json": lambda: schema(Manifest),
     "docs/trace.schema.json": lambda: schema(Answer),
     "docs/reach.schema.json": lambda: schema(Table),
     "docs/diff.schema.json": lambda: schema(Difference),

@@ -7,15 +7,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn, TypedDict, TypeVar, Unpack
 
 import click
 
 from icclint import __version__
 
 if TYPE_CHECKING:
+    from icclint.baseline import Baseline
     from icclint.capture.read import Capture
+    from icclint.config import Acceptance, ConfigurationFile
     from icclint.report import Report
     from icclint.rule import Rule
 
@@ -31,7 +36,7 @@ EXIT_CODES = """\b
 Exit codes, the highest that applies:
   0  nothing at or above --fail-on
   1  findings at or above it
-  2  the command line is wrong, or a rule package does not load
+  2  the command line, the configuration or the baseline is wrong, or a rule package does not load
   3  a path is missing or unreadable; with --strict also a gap or a rule not assessed
   4  a rule crashed; the report is written, and not complete
 """
@@ -65,31 +70,69 @@ def main() -> None:
     """
 
 
+class Asked(TypedDict):
+    """What the rules are asked of, and which ones: what commands that report findings have in common."""
+
+    captures: tuple[str, ...]
+    profile: str | None
+    select: str | None
+    ignore: str | None
+    config: Path | None
+    no_config: bool
+    no_accept: bool
+    at: datetime | None
+    root: Path
+
+
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _asking(command: _Command) -> _Command:
+    """Adds the options of `Asked` to a command."""
+    options = (
+        click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
+        click.option("--profile", type=click.Choice(PROFILES),
+                     help="default: what is worth a person's time; audit: all rules.  [default: default]"),
+        click.option("--select", metavar="RULE,...", help="Ask these rules only, whatever the profile."),
+        click.option("--ignore", metavar="RULE,...", help="Leave these rules out."),
+        click.option("--config", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                     help="The configuration.  [default: icclint.toml or pyproject.toml where you are]"),
+        click.option("--no-config", is_flag=True, help="Read no configuration."),
+        click.option("--no-accept", is_flag=True, help="Accept no finding, whatever the configuration says."),
+        click.option("--at", type=click.DateTime(("%Y-%m-%dT%H:%M:%SZ",)), metavar="TIME",
+                     help="When this is done, in UTC, as 2027-01-31T12:00:00Z: acceptances end by it.  [default: now]"),
+        click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(),
+                     help="The folder that document names are relative to.  [default: where you are]"),
+    )  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @main.command(epilog=EXIT_CODES)
-@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@_asking
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FORMAT[=FILE]",
               help="text, json or sarif; to standard output, or to FILE. May be given several times.")  # fmt: skip
-@click.option("--profile", type=click.Choice(PROFILES), default="default", show_default=True,
-              help="default: what is worth a person's time; audit: all rules.")  # fmt: skip
-@click.option("--select", metavar="RULE,...", help="Ask these rules only, whatever the profile.")
-@click.option("--ignore", metavar="RULE,...", help="Leave these rules out.")
-@click.option("--fail-on", type=click.Choice(SEVERITIES), default="medium", show_default=True,
-              help="The least severity that makes the exit code 1.")  # fmt: skip
+@click.option("--fail-on", type=click.Choice(SEVERITIES),
+              help="The least severity that makes the exit code 1.  [default: medium]")  # fmt: skip
 @click.option("--strict", is_flag=True, help="A gap, or a rule that could not be assessed, is exit code 3.")
-@click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(),
-              help="The folder that document names are relative to.  [default: where you are]")  # fmt: skip
+@click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Tell new findings from those of a baseline; only new ones count for the exit code.")  # fmt: skip
+@click.option(
+    "--show-all", is_flag=True, help="List accepted findings in text; SARIF has them, and gone ones, as such."
+)
+@click.option("--evidence", metavar="FILE", help="Write a manifest of what was read, by what, and what came out.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
               help="Colours in text; auto is on a terminal, unless NO_COLOR is set.")  # fmt: skip
 def check(
-    captures: tuple[str, ...],
     outputs: tuple[str, ...],
-    profile: str,
-    select: str | None,
-    ignore: str | None,
-    fail_on: str,
+    fail_on: str | None,
     strict: bool,
-    root: Path,
+    baseline: Path | None,
+    show_all: bool,
+    evidence: str | None,
     color: str,
+    **asked: Unpack[Asked],
 ) -> None:
     """Report where a captured host breaks what Docker says.
 
@@ -99,14 +142,75 @@ def check(
     targets = [_target(output) for output in outputs or ("text",)]
     if sum(file is None for _, file in targets) > 1:
         raise click.UsageError("only one output can go to standard output; give the others a file: -o json=FILE")
-    rules = _chosen(_rules(), profile, select, ignore)
-    read, complete = _captures(captures, root)
-    from icclint.engine import check as run  # noqa: PLC0415
+    known = _baseline(baseline) if baseline else None
+    run = _run(asked)
+    if known is not None:
+        from icclint.baseline import compare  # noqa: PLC0415
 
-    report = run(read, rules)
+        run = replace(run, report=compare(run.report, known[0]))
+    if evidence and asked["at"] is None and any(one.until for one in run.acceptances):
+        raise click.UsageError("what is accepted has an end, so the report depends on the day: name it by --at")
+    if fail_on is None:
+        fail_on = run.configuration.values.fail_on if run.configuration else "medium"
+    code = _exit_code(run.report, fail_on, strict, run.complete)
     for form, file in targets:
-        _write(_render(form, report, read, rules), file, _coloured(color, file))
-    sys.exit(_exit_code(report, fail_on, strict, complete))
+        _write(_render(form, run, show_all), file, _coloured(color, file))
+    if evidence:
+        from icclint.evidence import Options, file_of, manifest  # noqa: PLC0415
+
+        settings = run.configuration
+        options = Options(
+            rules=run.report.rules,
+            fail_on=fail_on,
+            strict=strict,
+            show_all=show_all,
+            at=asked["at"] and asked["at"].replace(tzinfo=UTC),
+            accept=run.acceptances,
+            configuration=file_of(settings.path.name, settings.content) if settings else None,
+            baseline=file_of(baseline.name, known[1]) if baseline and known else None,
+        )
+        reports = {form: _render(form, run, show_all) for form in sorted({"json", *(form for form, _ in targets)})}
+        _write(manifest(run.report, options, reports, run.complete, code), evidence, coloured=False)
+    sys.exit(code)
+
+
+@main.group("baseline", cls=_Commands)
+def baselines() -> None:
+    """Write down the findings that there are, so that later runs tell which ones are new."""
+
+
+@baselines.command("write", epilog=EXIT_CODES)
+@_asking
+@click.option("-o", "--output", required=True, metavar="FILE", help="The baseline to write, or to write anew.")
+def write_baseline(output: str, **asked: Unpack[Asked]) -> None:
+    """Write all findings to a baseline, but for those that the configuration accepts."""
+    from icclint.baseline import baseline_of, render_baseline  # noqa: PLC0415
+
+    run = _run(asked)
+    found = baseline_of(run.report)
+    _write(render_baseline(found), output, coloured=False)
+    click.echo(f"{sum(one.count for one in found.findings)} findings written to {output}")
+    sys.exit(_exit_code(run.report, "never", False, run.complete))
+
+
+@baselines.command("prune", epilog=EXIT_CODES)
+@_asking
+@click.option("--baseline", "file", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="The baseline to take them out of.")  # fmt: skip
+def prune_baseline(file: Path, **asked: Unpack[Asked]) -> None:
+    """Take those findings out of a baseline that are gone, and add none.
+
+    What a rule could not tell of, or was not asked, stays; so do other hosts.
+    """
+    from icclint.baseline import pruned, render_baseline  # noqa: PLC0415
+
+    known, _ = _baseline(file)
+    run = _run(asked)
+    kept = pruned(known, run.report)
+    _write(render_baseline(kept), str(file), coloured=False)
+    before, after = (sum(one.count for one in baseline.findings) for baseline in (known, kept))
+    click.echo(f"{before - after} findings taken out of {file}, {after} left")
+    sys.exit(_exit_code(run.report, "never", False, run.complete))
 
 
 @main.command()
@@ -288,23 +392,102 @@ def _rules() -> tuple[Rule, ...]:
         _fail(str(error), USAGE)
 
 
-def _chosen(rules: tuple[Rule, ...], profile: str, select: str | None, ignore: str | None) -> tuple[Rule, ...]:
-    if select:
-        wanted = [_named(rules, name) for name in select.split(",")]
-    else:
-        wanted = [rule for rule in rules if profile in ("audit", rule.profile.value)]
-    unwanted = [_named(rules, name) for name in ignore.split(",")] if ignore else []
-    return tuple(rule for rule in rules if rule in wanted and rule not in unwanted)
+@dataclass(frozen=True)
+class _Run:
+    """A report and what it was made of; ``complete`` tells that every path gave a capture."""
+
+    report: Report
+    captures: tuple[Capture, ...]
+    rules: tuple[Rule, ...]
+    configuration: ConfigurationFile | None
+    acceptances: tuple[Acceptance, ...]
+    complete: bool
+
+
+def _run(asked: Asked) -> _Run:
+    """Asks the rules, and sets apart what is accepted."""
+    installed = _rules()
+    configuration = _configuration(asked, installed)
+    rules = _chosen(installed, asked, configuration)
+    read, complete = _captures(asked["captures"], asked["root"])
+    from icclint.engine import check as ask  # noqa: PLC0415
+
+    report = ask(read, rules)
+    if configuration is None or asked["no_accept"]:
+        return _Run(report, read, rules, configuration, (), complete)
+    from icclint.accept import accept  # noqa: PLC0415
+
+    today = (asked["at"] or datetime.now(UTC)).date()
+    report = accept(report, configuration, [rule.id for rule in installed], today)
+    return _Run(report, read, rules, configuration, configuration.values.accept, complete)
+
+
+def _configuration(asked: Asked, rules: tuple[Rule, ...]) -> ConfigurationFile | None:
+    from icclint import config  # noqa: PLC0415
+
+    if asked["config"] and asked["no_config"]:
+        raise click.UsageError("--config and --no-config exclude each other")
+    try:
+        if asked["config"]:
+            found: config.ConfigurationFile | None = config.read_configuration(asked["config"])
+        else:
+            found = None if asked["no_config"] else _own_configuration(asked["captures"])
+        if found is not None:
+            config.refuse_unknown_rules(found, rules)
+    except config.ConfigurationError as error:
+        _fail(str(error), USAGE)
+    return found
+
+
+def _own_configuration(captures: Iterable[str]) -> ConfigurationFile | None:
+    """The configuration in the working directory, unless it is a part of what is to be checked."""
+    from icclint.config import configurations_in, find_configuration  # noqa: PLC0415
+
+    here = Path.cwd().resolve()
+    if not any(path != "-" and here.is_relative_to(Path(path).resolve()) for path in captures):
+        return find_configuration(Path())
+    for name in configurations_in(Path()):
+        click.echo(
+            f"icclint: {name} is not read, as it lies in what is to be checked, where anybody may have put it; "
+            f"if it is yours, say --config {name}",
+            err=True,
+        )
+    return None
+
+
+def _chosen(rules: tuple[Rule, ...], asked: Asked, configuration: ConfigurationFile | None) -> tuple[Rule, ...]:
+    from icclint.config import Configuration, UnknownRuleError, chosen_rules  # noqa: PLC0415
+
+    configured = (configuration.values if configuration else Configuration()).rules
+    words = [asked["profile"]] if asked["profile"] else configured
+    if asked["select"]:
+        words = [name.strip() for name in asked["select"].split(",")]
+    left_out = [f"-{name.strip()}" for name in asked["ignore"].split(",")] if asked["ignore"] else []
+    try:
+        found = chosen_rules((*words, *left_out), rules)
+    except UnknownRuleError as error:
+        raise click.UsageError(str(error)) from error
+    if not found:
+        raise click.UsageError("no rule is left to ask")
+    return found
 
 
 def _named(rules: tuple[Rule, ...], name: str) -> Rule:
-    found = next((rule for rule in rules if rule.id == name.strip()), None)
-    if found is not None:
-        return found
-    import difflib  # noqa: PLC0415
+    from icclint.nearest import did_you_mean  # noqa: PLC0415
 
-    near = difflib.get_close_matches(name, [rule.id for rule in rules], n=1)
-    raise click.UsageError(f"no rule has the name {name!r}{f'; did you mean {near[0]}?' if near else ''}")
+    found = next((rule for rule in rules if rule.id == name.strip()), None)
+    if found is None:
+        raise click.UsageError(f"no rule has the name {name!r}{did_you_mean(name, (rule.id for rule in rules))}")
+    return found
+
+
+def _baseline(path: Path) -> tuple[Baseline, bytes]:
+    from icclint.baseline import BaselineError, read_baseline  # noqa: PLC0415
+
+    try:
+        return read_baseline(path)
+    except BaselineError as error:
+        _fail(str(error), USAGE)
 
 
 def _captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...], bool]:
@@ -326,8 +509,9 @@ def _target(output: str) -> tuple[str, str | None]:
     return form, file or None
 
 
-def _render(form: str, report: Report, captures: Iterable[Capture], rules: tuple[Rule, ...]) -> Iterator[str]:
-    documents = {document.name: document for capture in captures for document, _ in capture.documents}
+def _render(form: str, run: _Run, show_all: bool) -> Iterator[str]:
+    report, rules = run.report, run.rules
+    documents = {document.name: document for capture in run.captures for document, _ in capture.documents}
     if form == "json":
         from icclint.output.json import render_json  # noqa: PLC0415
 
@@ -335,10 +519,12 @@ def _render(form: str, report: Report, captures: Iterable[Capture], rules: tuple
     if form == "sarif":
         from icclint.output.sarif import render_sarif  # noqa: PLC0415
 
-        return render_sarif(report, documents, rules)
-    from icclint.output.text import render_text  # noqa: PLC0415
+        # GitHub makes an alert of every result, suppressed or absent.
+        shown = report if show_all else report.model_copy(update={"accepted": (), "gone": ()})
+        return render_sarif(shown, documents, rules)
+    from icclint.output.text import render_accepted, render_text  # noqa: PLC0415
 
-    return render_text(report, documents)
+    return chain(render_accepted(report, documents) if show_all else (), render_text(report, documents))
 
 
 def _coloured(color: str, file: str | None) -> bool:
@@ -384,7 +570,7 @@ def _exit_code(report: Report, fail_on: str, strict: bool, complete: bool) -> in
     if not complete or unread or (strict and (report.gaps or report.not_assessed)):
         return INCOMPLETE
     loud = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()
-    return FOUND if any(finding.severity in loud for finding in report.findings) else OK
+    return FOUND if any(finding.severity in loud for finding in report.counting) else OK
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -38,6 +38,7 @@ def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
     for capture in sorted(captures, key=lambda capture: capture.host):
         _check_capture(capture, rules, draft)
     return r.Report(
+        rules=tuple(rule.id for rule in rules),
         hosts=tuple(draft.hosts),
         documents=tuple(sorted(draft.documents, key=lambda document: document.name)),
         findings=tuple(_numbered(finding for _, finding in sorted(draft.findings, key=lambda pair: pair[0]))),

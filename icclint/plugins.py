@@ -35,6 +35,12 @@ def load_rules() -> tuple[Rule, ...]:
     return tuple(rules)
 
 
+def rule_packages() -> tuple[tuple[str, str], ...]:
+    """The name and the version of each installed package that has rules, by name."""
+    found = {(point.dist.name, point.dist.version) for point in entry_points(group=GROUP) if point.dist is not None}
+    return tuple(sorted(found))
+
+
 def _load(point: EntryPoint) -> tuple[Rule, ...]:
     try:
         rules = tuple(point.load())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -97,8 +98,18 @@ class ReportedAssumption(_Part):
     capture_with: str | None
 
 
+class ReportedAcceptance(_Part):
+    """Why a finding is accepted, and the last day on which it is."""
+
+    reason: str
+    until: date | None
+
+
 class ReportedFinding(_Part):
-    """A contradiction between a claim and its effect."""
+    """A contradiction between a claim and its effect.
+
+    ``state`` is what it is beside a baseline: null without one. ``acceptance`` is set of those that are accepted.
+    """
 
     rule: str
     host: str
@@ -115,6 +126,32 @@ class ReportedFinding(_Part):
     remedy: tuple[str, ...]
     fingerprint: str
     state: Literal["new", "known"] | None = None
+    acceptance: ReportedAcceptance | None = None
+
+
+class ReportedGone(_Part):
+    """A finding of the baseline that is no longer there, although its rule told all it could of the host."""
+
+    rule: str
+    host: str
+    subject: str
+    message: str
+    fingerprint: str
+
+
+class ReportedIdleAcceptance(_Part):
+    """An entry of the configuration that accepts nothing, and why: its last day is over, or it matched no finding.
+
+    ``file`` and ``line`` are its place in the configuration.
+    """
+
+    kind: Literal["ended-accept", "unused-accept"]
+    file: str
+    line: int
+    rule: str
+    subject: str
+    host: str
+    text: str
 
 
 class ReportedNotAssessed(_Part):
@@ -146,12 +183,32 @@ class ReportedCrash(_Part):
 
 
 class Report(_Part):
-    """Everything that a run has to say, in an order that does not depend on the order of its arguments."""
+    """Everything that a run has to say, in an order that does not depend on the order of its arguments.
+
+    ``rules`` are those that were asked. Findings that are ``accepted`` are not among the others, and those that are
+    ``gone`` are of the baseline.
+    """
 
     format: Literal["icclint/1"] = "icclint/1"
+    rules: tuple[str, ...]
     hosts: tuple[ReportedHost, ...]
     documents: tuple[ReportedDocument, ...]
     findings: tuple[ReportedFinding, ...]
     not_assessed: tuple[ReportedNotAssessed, ...]
     gaps: tuple[ReportedGap, ...]
     crashes: tuple[ReportedCrash, ...]
+    accepted: tuple[ReportedFinding, ...] = ()
+    idle_acceptances: tuple[ReportedIdleAcceptance, ...] = ()
+    gone: tuple[ReportedGone, ...] = ()
+
+    def is_told(self, rule: str, host: str) -> bool:
+        """Whether a rule told all that it could of a host, so that what it did not find is not there."""
+        if rule not in self.rules or all(host != looked_at.name for looked_at in self.hosts):
+            return False
+        unknown = {(word.rule, word.host) for words in (self.not_assessed, self.crashes) for word in words}
+        return (rule, host) not in unknown and not any(gap.whole for gap in self.gaps if gap.host == host)
+
+    @property
+    def counting(self) -> tuple[ReportedFinding, ...]:
+        """The findings that count for the exit code: neither accepted nor known."""
+        return tuple(finding for finding in self.findings if finding.state != "known")

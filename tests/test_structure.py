@@ -29,6 +29,12 @@ MAY_IMPORT = {
     "icclint.plugins": {"rule"},
     "icclint.scaffold": {"rule"},
     "icclint.report": set(),
+    "icclint.nearest": set(),
+    "icclint.toml": set(),
+    "icclint.config": {"nearest", "rule", "toml"},
+    "icclint.accept": {"config", "report"},
+    "icclint.baseline": {"source", "parse", "report"},
+    "icclint.evidence": {"config", "plugins", "report"},
     "icclint.fingerprint": {"ir", "docker"},
     "icclint.engine": {
         "source", "ir", "docker", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",

@@ -14,6 +14,7 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -32,6 +33,8 @@ from icclint.report import (
     ReportedDocument,
     ReportedFinding,
     ReportedGap,
+    ReportedGone,
+    ReportedIdleAcceptance,
     ReportedLocation,
     ReportedNotAssessed,
 )
@@ -68,10 +71,11 @@ def render_sarif(report: Report, documents: Mapping[str, Document], rules: Seque
     """The log, line by line: one line for each result, and one for each other member of the run.
 
     ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry.
+    Findings that are accepted are suppressed results, and those that are gone are absent ones.
     """
     places = _Places.of(report, documents)
     order = {rule.id: index for index, rule in enumerate(rules)}
-    results = (_result(finding, places, order[finding.rule]) for finding in report.findings[:MOST_RESULTS])
+    results = islice(_results(report, places, rules, order), MOST_RESULTS)
     log = om.SarifLog(schema_uri=SCHEMA, version="2.1.0", runs=[])
     run = _run(report, places, rules, order)
     return _with_items(log, "runs", _with_items(run, "results", _comma_separated(_line(result) for result in results)))
@@ -146,7 +150,19 @@ _SHORTENED = _Notice(
     "The log leaves something out, to stay within what its readers accept.",
     "The JSON report (`icclint check -o json`) has everything.",
 )
-_NOTICES = (_CRASHED, _UNREAD, _GAP, _NOT_ASSESSED, _SHORTENED)
+_ENDED = _Notice(
+    "ended-accept",
+    "warning",
+    "The last day of an acceptance is over.",
+    "Decide anew: mend what was accepted, or give the entry of the configuration another last day.",
+)
+_UNUSED = _Notice(
+    "unused-accept",
+    "note",
+    "An acceptance matches no finding.",
+    "Take the entry out of the configuration, or mend its names.",
+)
+_NOTICES = (_CRASHED, _UNREAD, _GAP, _NOT_ASSESSED, _SHORTENED, _ENDED, _UNUSED)
 
 
 def _run(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[str, int]) -> om.Run:
@@ -345,9 +361,28 @@ def _relationship(taxonomy: _Taxonomy, name: str, taxa: _Taxa) -> om.ReportingDe
 # --- Results ---
 
 
-def _result(finding: ReportedFinding, places: _Places, rule_index: int) -> om.Result:
+def _results(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[str, int]) -> Iterator[om.Result]:
+    for finding in (*report.findings, *report.accepted):
+        # Either all results of a run tell of suppressions or none does (section 3.27.23).
+        suppressions = _suppressions(finding) if report.accepted else None
+        yield _result(finding, places, order[finding.rule], suppressions)
+    for gone in report.gone:
+        weight = _WEIGHTS[rules[order[gone.rule]].severity.value]
+        yield _absent(gone, weight, order[gone.rule], _some_place(report, gone.host, places), bool(report.accepted))
+
+
+def _suppressions(finding: ReportedFinding) -> list[om.Suppression]:
+    if finding.acceptance is None:
+        return []
+    until = f" (until {finding.acceptance.until})" if finding.acceptance.until else ""
+    reason = f"{finding.acceptance.reason}{until}"
+    return [om.Suppression(kind="external", state="accepted", justification=reason)]
+
+
+def _result(
+    finding: ReportedFinding, places: _Places, rule_index: int, suppressions: list[om.Suppression] | None
+) -> om.Result:
     weight = _WEIGHTS[finding.severity]
-    digest, _, ordinal = finding.fingerprint.partition(":")
     chains = {step.location: step for step in finding.path}
     return om.Result(
         rule_id=finding.rule,
@@ -366,8 +401,9 @@ def _result(finding: ReportedFinding, places: _Places, rule_index: int) -> om.Re
         ]
         or None,
         code_flows=[_code_flow(finding, places)] if finding.path else None,
-        # GitHub knows findings again by the second one only; its own hash of the line changes with the lines below.
-        partial_fingerprints={FINGERPRINT: finding.fingerprint, "primaryLocationLineHash": f"{digest[:16]}:{ordinal}"},
+        baseline_state=_STATES.get(finding.state or ""),
+        suppressions=suppressions,
+        partial_fingerprints=_fingerprints(finding.fingerprint),
         properties={
             "confidence": finding.confidence,
             "host": finding.host,
@@ -378,6 +414,41 @@ def _result(finding: ReportedFinding, places: _Places, rule_index: int) -> om.Re
             "remedy": list(finding.remedy),
         },
     )
+
+
+_STATES: Mapping[str, str] = {"new": "new", "known": "unchanged"}
+
+
+def _fingerprints(fingerprint: str) -> dict[str, str]:
+    """GitHub knows findings again by the second one only; its own hash of a line changes with the lines below."""
+    digest, _, ordinal = fingerprint.partition(":")
+    return {FINGERPRINT: fingerprint, "primaryLocationLineHash": f"{digest[:16]}:{ordinal}"}
+
+
+def _absent(
+    gone: ReportedGone, weight: _Weight, rule_index: int, place: om.Location, tells_suppressions: bool
+) -> om.Result:
+    """A result of the baseline that is no longer there. Its place is the host's first document, for want of its own."""
+    claim = _clipped(_literal(f"No longer found: {gone.message.removesuffix('.')}"), MOST_CLAIM)
+    return om.Result(
+        rule_id=gone.rule,
+        rule_index=rule_index,
+        kind="fail",
+        level=weight.level,
+        rank=weight.rank,
+        message=om.Message(text=_escaped(_MESSAGES["default"].format(claim)), id="default", arguments=[claim]),
+        locations=[place],
+        baseline_state="absent",
+        suppressions=[] if tells_suppressions else None,
+        partial_fingerprints=_fingerprints(gone.fingerprint),
+        properties={"host": gone.host, "subject": gone.subject},
+    )
+
+
+def _some_place(report: Report, host: str, places: _Places) -> om.Location:
+    """Where nothing better is known, since GitHub refuses a result without a place."""
+    document = next(document.name for document in report.documents if document.host == host)
+    return places.location(ReportedLocation(document=document, line=1, column=1, end_line=1, end_column=1))
 
 
 def _numbered(related: Sequence[RelatedLocation]) -> list[tuple[int, RelatedLocation]]:
@@ -499,6 +570,16 @@ def _invocation(report: Report, places: _Places, order: Mapping[str, int]) -> om
         # Findings that are missing for such a reason must not be taken for mended ones.
         execution_successful=not report.crashes and not any(gap.whole for gap in report.gaps),
         tool_execution_notifications=notifications,
+        tool_configuration_notifications=list(map(_of_idle_acceptance, report.idle_acceptances)) or None,
+    )
+
+
+def _of_idle_acceptance(one: ReportedIdleAcceptance) -> om.Notification:
+    notice = _ENDED if one.kind == _ENDED.id else _UNUSED
+    return om.Notification(
+        descriptor=om.ReportingDescriptorReference(id=notice.id, index=_NOTICES.index(notice)),
+        level=notice.level,
+        message=_message(f"{one.file}, line {one.line}: {one.text}."),
     )
 
 
@@ -542,11 +623,11 @@ def _exception(error: str) -> tuple[str, str]:
 
 
 def _of_shortened(report: Report, places: _Places) -> Iterator[om.Notification]:
-    left = report.findings[MOST_RESULTS:]
+    left = (*report.findings, *report.accepted)[MOST_RESULTS:]
     if left:
         text = f"The {len(left)} findings after the first {MOST_RESULTS}, the least severe ones, are left out."
         yield _notification(_SHORTENED, text, places.location(left[0].location))
-    for finding in report.findings[:MOST_RESULTS]:
+    for finding in (*report.findings, *report.accepted)[:MOST_RESULTS]:
         lost = {
             "places": len(finding.related) - MOST_RELATED,
             "steps": len(_telling(finding)) - MOST_STEPS if finding.path else 0,

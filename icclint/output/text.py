@@ -13,7 +13,9 @@ from icclint.report import (
     Report,
     ReportedFinding,
     ReportedGap,
+    ReportedGone,
     ReportedHost,
+    ReportedIdleAcceptance,
     ReportedLocation,
     ReportedNotAssessed,
 )
@@ -27,8 +29,10 @@ _MOST_GAPS = 20
 def render_text(report: Report, documents: Mapping[str, Document]) -> Iterator[str]:
     """The report, line by line, with ANSI styles. ``documents`` are those that the report names, by name."""
     for finding in report.findings:
-        yield from _finding(finding, documents)
+        yield from _known(finding) if finding.state == "known" else _finding(finding, documents)
         yield ""
+    yield from _gone(report.gone)
+    yield from _idle(report.idle_acceptances)
     yield from _not_assessed(report.not_assessed)
     yield from _gaps(report.gaps)
     for crash in report.crashes:
@@ -39,10 +43,28 @@ def render_text(report: Report, documents: Mapping[str, Document]) -> Iterator[s
     yield _totals(report)
 
 
-def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Iterator[str]:
+def render_accepted(report: Report, documents: Mapping[str, Document]) -> Iterator[str]:
+    """The findings that are accepted, as the others, each with the reason."""
+    for finding in report.accepted:
+        yield from _finding(finding, documents)
+        yield ""
+
+
+def _known(finding: ReportedFinding) -> Iterator[str]:
+    """A finding of the baseline, in short, so that the new ones are not lost among many."""
+    yield _head(finding)
+    yield f"  {_blue('-->')} {visible(finding.location.document)}:{finding.location.line}:{finding.location.column}"
+
+
+def _head(finding: ReportedFinding) -> str:
     head = click.style(f"{finding.severity}[{finding.rule}]", fg=_COLOURS[finding.severity], bold=True)
-    doubt = " (possible)" if finding.confidence == "possible" else ""
-    yield f"{head} {click.style(visible(finding.message), bold=True)}{doubt}"
+    accepted = "accepted" if finding.acceptance else None
+    marks = ", ".join(mark for mark in (accepted, finding.state, finding.confidence) if mark not in (None, "certain"))
+    return f"{head} {click.style(visible(finding.message), bold=True)}{f' ({marks})' if marks else ''}"
+
+
+def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Iterator[str]:
+    yield _head(finding)
     places = [(finding.location, finding.label, "-->", "^")]
     places += [(place.location, place.message, ":::", "-") for place in finding.related]
     gutter = max(len(str(location.line)) for location, *_ in places)
@@ -59,6 +81,9 @@ def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Ite
         yield f"{pad} = assuming that {visible(assumption.text)}{tell}"
     for command in finding.remedy:
         yield f"{pad} = remedy: {visible(command)}"
+    if finding.acceptance is not None:
+        until = f" until {finding.acceptance.until}" if finding.acceptance.until else ""
+        yield f"{pad} = accepted{until}: {visible(finding.acceptance.reason)}"
 
 
 def _frame(
@@ -114,6 +139,21 @@ def line_of(step: PathStep) -> str:
     if step.location is None:
         return ""
     return f"  ({visible(step.location.document.rpartition('/')[2])}:{step.location.line})"
+
+
+def _gone(findings: tuple[ReportedGone, ...]) -> Iterator[str]:
+    for finding in findings:
+        yield f"{click.style(f'gone[{finding.rule}]', fg='green', bold=True)} {visible(finding.message)}"
+        yield f"  = of {visible(finding.host)}; `icclint baseline prune` takes it out of the baseline"
+        yield ""
+
+
+def _idle(acceptances: tuple[ReportedIdleAcceptance, ...]) -> Iterator[str]:
+    for one in acceptances:
+        kind = click.style(f"note[{one.kind}]", fg="blue", bold=True)
+        yield f"{kind} {visible(one.file)}:{one.line}: {visible(one.text)}"
+    if acceptances:
+        yield ""
 
 
 def _not_assessed(words: tuple[ReportedNotAssessed, ...]) -> Iterator[str]:
@@ -172,11 +212,16 @@ def _word(report: Report, host: str) -> str:
     not_known = {part.host for parts in (report.not_assessed, report.crashes, report.gaps) for part in parts}
     words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
     worst = next((severity for severity in _COLOURS if found[severity]), "")
+    accepted = [finding.severity for finding in report.accepted if finding.host == host]
+    tail = f"; {len(accepted)} accepted" if accepted else ""
     if worst and worst != "note":
-        return click.style(f"broken: {words}", fg=_COLOURS[worst])
+        return click.style(f"broken: {words}{tail}", fg=_COLOURS[worst])
     if host in not_known:
-        return click.style("cannot be told in full", fg="magenta")
-    return click.style(f"holds, {words}" if words else "holds", fg="green")
+        return click.style(f"cannot be told in full{tail}", fg="magenta")
+    # What somebody has decided to live with is broken all the same.
+    if any(severity != "note" for severity in accepted):
+        return click.style(f"broken{f': {words}' if words else ''}{tail}", fg="cyan")
+    return click.style(f"holds{f', {words}' if words else ''}{tail}", fg="green")
 
 
 def _totals(report: Report) -> str:
@@ -186,6 +231,8 @@ def _totals(report: Report) -> str:
     unread = sum(document.kind == "not read" for document in report.documents)
     parts = [
         f"{_count(len(report.findings), 'finding')}{f' ({words})' if words else ''} on {_count(hosts, 'host')}",
+        *_beside_the_baseline(report),
+        *([f"{len(report.accepted)} accepted"] if report.accepted else []),
         f"{_count(len(report.not_assessed), 'question')} not assessed",
         _count(len(report.gaps), "gap"),
     ]
@@ -194,6 +241,14 @@ def _totals(report: Report) -> str:
     read = len(report.documents) - unread
     tail = f" of {len(report.documents)}" if unread else ""
     return f"{'; '.join(parts)}; {read}{tail} {'documents' if len(report.documents) != 1 else 'document'} read"
+
+
+def _beside_the_baseline(report: Report) -> Iterator[str]:
+    states = Counter(finding.state for finding in report.findings)
+    parts = {"new": states["new"], "known": states["known"], "gone": len(report.gone)}
+    words = [f"{number} {state}" for state, number in parts.items() if number]
+    if words:
+        yield ", ".join(words)
 
 
 def _count(number: int, word: str, plural: str = "") -> str:
