@@ -63,7 +63,10 @@ def report(*arguments: str) -> Any:
         (f'{ACCEPTED}until = "2027-01-31"\n', "icclint.toml:6: accept.until is no date"),
         (f"{ACCEPTED}until = 2027-01-31T10:00:00Z\n", "icclint.toml:6: accept.until is no date"),
         (f"{ACCEPTED}{ACCEPTED}subject = 1\n", "icclint.toml:11: not TOML: "),
-        ('rules = [\n  "default",\n  "-link-orfaned",\n]\n', "icclint.toml:3: no rule has the name 'link-orfaned'; did"),
+        (
+            'rules = [\n  "default",\n  "-link-orfaned",\n]\n',
+            "icclint.toml:3: no rule has the name 'link-orfaned'; did",
+        ),
         ('rules = ["defualt"]\n', "icclint.toml:1: no rule has the name 'defualt'; did you mean default?"),
         (ACCEPTED.replace('"icc-off', '"icc-of'), "did you mean icc-off-but-forwarded?"),
         (ACCEPTED.replace('"icc-off-but-forwarded', '"ipc-*'), "icclint.toml:3: no rule has the name 'ipc-*'"),
@@ -98,6 +101,7 @@ def test_the_schema_and_the_reader_agree() -> None:
     whole: dict[str, Any] = {"rules": ["audit", "-link-orphaned"], "fail-on": "low", "accept": [entry]}
     assert schema.is_valid(whole)
     assert schema.is_valid({})
+    wrong: dict[str, Any]
     for wrong in ({"fail-on": "hihg"}, {"fail_on": "low"}, {"rules": []}, {"accept": [entry | {"line": 4}]}):
         assert not schema.is_valid(whole | wrong)
     for key in ("rule", "subject", "reason"):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,15 @@ from icclint.ir.host import Host
 from icclint.output import sarif
 from icclint.output.sarif import render_sarif
 from icclint.packets.effect import Effect
-from icclint.report import Report, ReportedFinding, ReportedGap, ReportedLocation
+from icclint.report import (
+    Report,
+    ReportedAcceptance,
+    ReportedFinding,
+    ReportedGap,
+    ReportedGone,
+    ReportedIdleAcceptance,
+    ReportedLocation,
+)
 from icclint.rule import Profile, Rule
 from icclint.source import Document
 from tests.captured import NAMES, capture
@@ -139,6 +148,44 @@ def test_a_code_flow_ends_where_the_finding_is(name: str) -> None:
             last = result["codeFlows"][0]["threadFlows"][0]["locations"][-1]["location"]["physicalLocation"]
             primary = result["locations"][0]["physicalLocation"]
             assert (last["artifactLocation"], last["region"]) == (primary["artifactLocation"], primary["region"])
+
+
+def test_what_is_accepted_is_suppressed_and_what_is_gone_is_absent() -> None:
+    (finding,) = broken().report.findings
+    acceptance = ReportedAcceptance(reason="OPS-412", until=date(2027, 1, 31))
+    accepted = finding.model_copy(update={"acceptance": acceptance, "state": "new", "fingerprint": f"{'a' * 64}:1"})
+    gone = ReportedGone(
+        rule=finding.rule,
+        host=finding.host,
+        subject="network a",
+        message="It {was} broken",
+        fingerprint=f"{'b' * 64}:1",
+    )
+    known = finding.model_copy(update={"state": "known"})
+    found = broken().with_report(findings=(known,), accepted=(accepted,), gone=(gone,))
+    first, second, third = assert_sound(found)["runs"][0]["results"]
+    assert [result["baselineState"] for result in (first, second, third)] == ["unchanged", "new", "absent"]
+    assert first["suppressions"] == third["suppressions"] == []
+    (suppression,) = second["suppressions"]
+    assert suppression == {"kind": "external", "status": "accepted", "justification": "OPS-412 (until 2027-01-31)"}
+    assert third["message"]["arguments"] == ["No longer found: It {was} broken"]
+    assert third["level"] == first["level"]
+
+
+def test_without_acceptances_and_baseline_a_result_tells_nothing_of_them() -> None:
+    (result,) = broken().root()["runs"][0]["results"]
+    assert not {"suppressions", "baselineState"} & result.keys()
+
+
+def test_an_acceptance_of_nothing_is_a_notification_on_the_configuration() -> None:
+    idle = ReportedIdleAcceptance(
+        kind="unused-accept", file="icclint.toml", line=7, rule="a", subject="b", host="*", text="there is no a of b"
+    )
+    (invocation,) = assert_sound(broken().with_report(idle_acceptances=(idle,)))["runs"][0]["invocations"]
+    (told,) = invocation["toolConfigurationNotifications"]
+    assert told["message"]["text"] == "icclint.toml, line 7: there is no a of b."
+    assert told["descriptor"]["id"] == "unused-accept"
+    assert invocation["executionSuccessful"] is True
 
 
 def test_a_run_says_which_engine_wrote_the_rules_of_each_host() -> None:
