@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -61,14 +62,23 @@ class BaselineError(Exception):
     """A baseline that cannot be read. The text names the file, and the line where there is one."""
 
 
-def read_baseline(path: Path) -> tuple[Baseline, bytes]:
-    """A baseline and the bytes of its file. Raises `BaselineError`."""
+@dataclass(frozen=True)
+class BaselineFile:
+    """A baseline and the file that it was read from."""
+
+    path: Path
+    content: bytes
+    values: Baseline
+
+
+def read_baseline(path: Path) -> BaselineFile:
+    """The baseline in a file. Raises `BaselineError`."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BaselineError(f"{path}: {error.strerror}") from None
     try:
-        return Baseline.model_validate_json(content), content
+        return BaselineFile(path, content, Baseline.model_validate_json(content))
     except ValidationError as error:
         raise BaselineError(_in_words(path, content, error.errors()[0])) from None
 

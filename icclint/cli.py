@@ -18,9 +18,10 @@ import click
 from icclint import __version__
 
 if TYPE_CHECKING:
-    from icclint.baseline import Baseline
+    from icclint.baseline import BaselineFile
     from icclint.capture.read import Capture
-    from icclint.config import Acceptance, ConfigurationFile
+    from icclint.config import Acceptance, Configuration, ConfigurationFile
+    from icclint.evidence import Options
     from icclint.report import Report
     from icclint.rule import Rule
 
@@ -147,28 +148,15 @@ def check(
     if known is not None:
         from icclint.baseline import compare  # noqa: PLC0415
 
-        run = replace(run, report=compare(run.report, known[0]))
-    if evidence and asked["at"] is None and any(one.until for one in run.acceptances):
-        raise click.UsageError("what is accepted has an end, so the report depends on the day: name it by --at")
-    if fail_on is None:
-        fail_on = run.configuration.values.fail_on if run.configuration else "medium"
-    code = _exit_code(run.report, fail_on, strict, run.complete)
+        run = replace(run, report=compare(run.report, known.values))
+    least = fail_on or run.settings.fail_on
+    options = _options(asked, run, known, least, strict, show_all) if evidence else None
+    code = _exit_code(run.report, least, strict, run.complete)
     for form, file in targets:
         _write(_render(form, run, show_all), file, _coloured(color, file))
-    if evidence:
-        from icclint.evidence import Options, file_of, manifest  # noqa: PLC0415
+    if evidence and options:
+        from icclint.evidence import manifest  # noqa: PLC0415
 
-        settings = run.configuration
-        options = Options(
-            rules=run.report.rules,
-            fail_on=fail_on,
-            strict=strict,
-            show_all=show_all,
-            at=asked["at"] and asked["at"].replace(tzinfo=UTC),
-            accept=run.acceptances,
-            configuration=file_of(settings.path.name, settings.content) if settings else None,
-            baseline=file_of(baseline.name, known[1]) if baseline and known else None,
-        )
         reports = {form: _render(form, run, show_all) for form in sorted({"json", *(form for form, _ in targets)})}
         _write(manifest(run.report, options, reports, run.complete, code), evidence, coloured=False)
     sys.exit(code)
@@ -189,7 +177,7 @@ def write_baseline(output: str, **asked: Unpack[Asked]) -> None:
     run = _run(asked)
     found = baseline_of(run.report)
     _write(render_baseline(found), output, coloured=False)
-    click.echo(f"{sum(one.count for one in found.findings)} findings written to {output}")
+    click.echo(f"findings written to {output}: {sum(one.count for one in found.findings)}")
     sys.exit(_exit_code(run.report, "never", False, run.complete))
 
 
@@ -204,12 +192,12 @@ def prune_baseline(file: Path, **asked: Unpack[Asked]) -> None:
     """
     from icclint.baseline import pruned, render_baseline  # noqa: PLC0415
 
-    known, _ = _baseline(file)
+    known = _baseline(file).values
     run = _run(asked)
     kept = pruned(known, run.report)
     _write(render_baseline(kept), str(file), coloured=False)
     before, after = (sum(one.count for one in baseline.findings) for baseline in (known, kept))
-    click.echo(f"{before - after} findings taken out of {file}, {after} left")
+    click.echo(f"findings taken out of {file}: {before - after}; left in it: {after}")
     sys.exit(_exit_code(run.report, "never", False, run.complete))
 
 
@@ -403,6 +391,38 @@ class _Run:
     acceptances: tuple[Acceptance, ...]
     complete: bool
 
+    @property
+    def settings(self) -> Configuration:
+        """What is configured, or what holds where nothing is."""
+        return _settings(self.configuration)
+
+
+def _settings(configuration: ConfigurationFile | None) -> Configuration:
+    from icclint.config import Configuration  # noqa: PLC0415
+
+    return configuration.values if configuration else Configuration()
+
+
+def _options(
+    asked: Asked, run: _Run, baseline: BaselineFile | None, fail_on: str, strict: bool, show_all: bool
+) -> Options:
+    """What a run was asked for, as the manifest has it."""
+    from icclint.evidence import Options, file_of  # noqa: PLC0415
+
+    if asked["at"] is None and any(one.until for one in run.acceptances):
+        raise click.UsageError("what is accepted has an end, so the report depends on the day: name it by --at")
+    configuration = run.configuration
+    return Options(
+        rules=run.report.rules,
+        fail_on=fail_on,
+        strict=strict,
+        show_all=show_all,
+        at=asked["at"] and asked["at"].replace(tzinfo=UTC),
+        accept=run.acceptances,
+        configuration=file_of(configuration.path.name, configuration.content) if configuration else None,
+        baseline=file_of(baseline.path.name, baseline.content) if baseline else None,
+    )
+
 
 def _run(asked: Asked) -> _Run:
     """Asks the rules, and sets apart what is accepted."""
@@ -456,10 +476,9 @@ def _own_configuration(captures: Iterable[str]) -> ConfigurationFile | None:
 
 
 def _chosen(rules: tuple[Rule, ...], asked: Asked, configuration: ConfigurationFile | None) -> tuple[Rule, ...]:
-    from icclint.config import Configuration, UnknownRuleError, chosen_rules  # noqa: PLC0415
+    from icclint.config import UnknownRuleError, chosen_rules  # noqa: PLC0415
 
-    configured = (configuration.values if configuration else Configuration()).rules
-    words = [asked["profile"]] if asked["profile"] else configured
+    words: Iterable[str] = [asked["profile"]] if asked["profile"] else _settings(configuration).rules
     if asked["select"]:
         words = [name.strip() for name in asked["select"].split(",")]
     left_out = [f"-{name.strip()}" for name in asked["ignore"].split(",")] if asked["ignore"] else []
@@ -481,7 +500,7 @@ def _named(rules: tuple[Rule, ...], name: str) -> Rule:
     return found
 
 
-def _baseline(path: Path) -> tuple[Baseline, bytes]:
+def _baseline(path: Path) -> BaselineFile:
     from icclint.baseline import BaselineError, read_baseline  # noqa: PLC0415
 
     try:

@@ -14,8 +14,11 @@ VERSION = "icclintFinding/v1"
 
 
 def fingerprint(host: Host, rule: str, subject: str, key: Iterable[str]) -> str:
-    """SHA-256, in hex, over the rule, the canonical subject and key; neither path nor line nor message count."""
-    parts = (VERSION, rule, *(canonical(host, text) for text in (subject, *key)))
+    """SHA-256, in hex, over the rule, the canonical subject and key; neither path nor line nor message count.
+
+    Nor does the order of the key: engines list containers by identifier, which a redeploy shuffles.
+    """
+    parts = (VERSION, rule, canonical(host, subject), *sorted(canonical(host, text) for text in key))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

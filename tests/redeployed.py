@@ -17,7 +17,7 @@ from icclint.source import Document
 Subnet = IPv4Network | IPv6Network
 
 _IDENTIFIER = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_ADDRESS = re.compile(r"(?<![\w.:])(?:\d+(?:\.\d+){3}|[0-9a-f]*:[0-9a-f:]*:[0-9a-f:]*)(?![\w.:]*[.:]\w)")
+_ADDRESS = re.compile(r"(?<![\w.])\d+(?:\.\d+){3}(?![\w.])|(?<![\w.:])[0-9a-f]*:[0-9a-f:]*:[0-9a-f:]*(?![\w.:])")
 
 
 @dataclass(frozen=True)
