@@ -119,9 +119,8 @@ def _asking(command: _Command) -> _Command:
 @click.option("--strict", is_flag=True, help="A gap, or a rule that could not be assessed, is exit code 3.")
 @click.option("--baseline", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Tell new findings from those of a baseline; only new ones count for the exit code.")  # fmt: skip
-@click.option(
-    "--show-all", is_flag=True, help="List accepted findings in text; SARIF has them, and gone ones, as such."
-)
+@click.option("--show-all", is_flag=True,
+              help="List accepted findings as well; in SARIF as suppressed, and gone ones as absent.")  # fmt: skip
 @click.option("--evidence", metavar="FILE", help="Write a manifest of what was read, by what, and what came out.")
 @click.option("--color", type=click.Choice(("auto", "always", "never")), default="auto", show_default=True,
               help="Colours in text; auto is on a terminal, unless NO_COLOR is set.")  # fmt: skip

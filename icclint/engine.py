@@ -10,7 +10,7 @@ from icclint import report as r
 from icclint.capture.read import Capture
 from icclint.docker.generation import generations
 from icclint.finding import Finding, Location, NotAssessed
-from icclint.fingerprint import fingerprint
+from icclint.fingerprint import Identity
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
 from icclint.packets.effect import Effect
@@ -63,8 +63,8 @@ def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> No
         for document, kind in capture.documents
     ]
     draft.gaps += [_gap(capture.host, gap) for gap in (*capture.gaps, *gaps)]
-    effect = Effect(host)
-    told = [one for rule in rules for one in _check_rule(host, effect, rule, draft)]
+    effect, identity = Effect(host), Identity(host)
+    told = [one for rule in rules for one in _check_rule(host, effect, identity, rule, draft)]
     draft.findings += [(one.order, one.reported) for one in _each_cause_once(told)]
 
 
@@ -83,7 +83,7 @@ class _Told:
         return (self.rule.severity.rank, *place, self.rule.id, self.finding.subject, self.finding.message)
 
 
-def _check_rule(host: Host, effect: Effect, rule: Rule, draft: _Draft) -> list[_Told]:
+def _check_rule(host: Host, effect: Effect, identity: Identity, rule: Rule, draft: _Draft) -> list[_Told]:
     """What a rule finds; what else it says goes into the report."""
     missing = sorted(evidence.value for evidence in rule.needs if not evidence.is_in(host))
     if missing:
@@ -92,7 +92,7 @@ def _check_rule(host: Host, effect: Effect, rule: Rule, draft: _Draft) -> list[_
         draft.not_assessed.append(_not_assessed(host, rule, not_assessed))
         return []
     try:
-        answer = _answer(host, rule, rule.check(host, effect))
+        answer = _answer(host, identity, rule, rule.check(host, effect))
     # Whatever a rule raises must not look like silence, and neither must its end of the process.
     except (Exception, SystemExit):
         error = traceback.format_exc(limit=-3).strip()
@@ -108,7 +108,7 @@ class _Answer:
     not_assessed: list[r.ReportedNotAssessed] = field(default_factory=list)
 
 
-def _answer(host: Host, rule: Rule, said: Iterable[object]) -> _Answer:
+def _answer(host: Host, identity: Identity, rule: Rule, said: Iterable[object]) -> _Answer:
     """What a rule says of a host. Raises whatever the rule raises, and TypeError for what is no word of a rule."""
     answer = _Answer()
     for word in said:
@@ -116,7 +116,7 @@ def _answer(host: Host, rule: Rule, said: Iterable[object]) -> _Answer:
             case NotAssessed():
                 answer.not_assessed.append(_not_assessed(host, rule, word))
             case Finding():
-                answer.told.append(_Told(rule, word, _finding(host, rule, word)))
+                answer.told.append(_Told(rule, word, _finding(host, identity, rule, word)))
             case _:
                 raise TypeError(f"a rule yields Finding and NotAssessed, and this one {word!r}")
     return answer
@@ -159,7 +159,7 @@ def _numbered(findings: Iterable[r.ReportedFinding]) -> Iterable[r.ReportedFindi
         yield finding.model_copy(update={"fingerprint": f"{finding.fingerprint}:{seen[key]}"})
 
 
-def _finding(host: Host, rule: Rule, finding: Finding) -> r.ReportedFinding:
+def _finding(host: Host, identity: Identity, rule: Rule, finding: Finding) -> r.ReportedFinding:
     return r.ReportedFinding(
         rule=rule.id,
         host=host.name,
@@ -174,7 +174,7 @@ def _finding(host: Host, rule: Rule, finding: Finding) -> r.ReportedFinding:
         path=path(finding.trace) if finding.trace else (),
         assumptions=tuple(r.ReportedAssumption(text=a.text, capture_with=a.capture_with) for a in finding.assumptions),
         remedy=finding.remedy,
-        fingerprint=fingerprint(host, rule.id, finding.subject, finding.key),
+        fingerprint=identity.fingerprint(rule.id, finding.subject, finding.key),
     )
 
 

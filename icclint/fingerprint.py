@@ -5,36 +5,63 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_interface
+from ipaddress import ip_network
 
 from icclint.docker.overlay import vnis
 from icclint.ir.host import Host
+from icclint.ir.network import Subnet
 
 VERSION = "icclintFinding/v1"
-
-
-def fingerprint(host: Host, rule: str, subject: str, key: Iterable[str]) -> str:
-    """SHA-256, in hex, over the rule, the canonical subject and key; neither path nor line nor message count.
-
-    Nor does the order of the key: engines list containers by identifier, which a redeploy shuffles.
-    """
-    parts = (VERSION, rule, canonical(host, subject), *sorted(canonical(host, text) for text in key))
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 # An IPv4 address, so that a port or the end of a range may follow it, or any other word of a rule: an interface's name,
 # an IPv6 or MAC address, a number.
 _WORD = re.compile(r"(?<![\w.])\d+(?:\.\d+){3}(?:/\d+)?(?![\w.])|[0-9A-Za-z_:][0-9A-Za-z_.:-]*(?:/\d+)?")
 
+# Names that the engine makes up: of bridges, and of its ends of the pairs that lead into containers.
+_MADE_UP = re.compile(r"(br)-[0-9a-f]{12}|(veth)[0-9a-f]{7}")
 
-def canonical(host: Host, text: str) -> str:
-    """A text with names in place of what changes when networks and containers are made anew.
 
-    Bridges, subnets, gateways and VNIs are named by their network, addresses by their container, or, where no container
-    has them, by the network that they belong to. Two such addresses of one network cannot be told apart.
-    """
-    names = _names(host)
-    return _WORD.sub(lambda word: names.get(word[0]) or _nameless(host, word[0], names), text)
+class Identity:
+    """What findings of one host are known again by."""
+
+    def __init__(self, host: Host) -> None:
+        self._names = _names(host)
+        self._subnets = tuple((subnet, network.name) for network in host.networks or () for subnet in network.subnets)
+
+    def fingerprint(self, rule: str, subject: str, key: Iterable[str]) -> str:
+        """SHA-256, in hex, over the rule, the canonical subject and key; neither path nor line nor message count.
+
+        Nor does the order of the key: engines list containers by identifier, which a redeploy shuffles.
+        """
+        parts = (VERSION, rule, self.canonical(subject), *sorted(map(self.canonical, key)))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def canonical(self, text: str) -> str:
+        """A text with names in place of what changes when networks and containers are made anew.
+
+        Bridges, subnets, gateways and VNIs are named by their network, addresses by their container, or, where no
+        container has them, by the network that they belong to. Two such addresses of one network cannot be told apart.
+        """
+        return _WORD.sub(lambda word: self._names.get(word[0]) or self._nameless(word[0]), text)
+
+    def _nameless(self, word: str) -> str:
+        """A word that names nothing captured: made up by the engine, addresses of a network, or just a word."""
+        if made_up := _MADE_UP.fullmatch(word):
+            return f"<{made_up[1] or made_up[2]}>"
+        if "." not in word and ":" not in word:
+            return word
+        try:
+            addresses = ip_network(word, strict=False)
+        except ValueError:
+            return word
+        if addresses.num_addresses == 1 and (name := self._names.get(str(addresses.network_address))):
+            return name
+        return next((f"<address:{name}>" for subnet, name in self._subnets if _holds(subnet, addresses)), word)
+
+
+def _holds(subnet: Subnet, addresses: Subnet) -> bool:
+    return addresses.network_address in subnet and addresses.broadcast_address in subnet
 
 
 def _names(host: Host) -> dict[str, str]:
@@ -74,22 +101,3 @@ def _chosen_ports(host: Host) -> Iterator[tuple[str, str]]:
         for port in container.published:
             if port.host_port in _CHOSEN:
                 yield str(port.host_port), f"<port:{lasting_name(container.name)}:{port.port}>"
-
-
-# Names that the engine makes up: of bridges, and of its ends of the pairs that lead into containers.
-_MADE_UP = re.compile(r"(br)-[0-9a-f]{12}|(veth)[0-9a-f]{7}")
-
-
-def _nameless(host: Host, word: str, names: dict[str, str]) -> str:
-    """A word that is no name of anything captured: made up by the engine, an address of a network, or just a word."""
-    if made_up := _MADE_UP.fullmatch(word):
-        return f"<{made_up[1] or made_up[2]}>"
-    if "." not in word and ":" not in word:
-        return word
-    try:
-        address = ip_interface(word).ip
-    except ValueError:
-        return word
-    around = (network.name for network in host.networks or () if any(address in subnet for subnet in network.subnets))
-    network = next(around, None)
-    return names.get(str(address)) or (word if network is None else f"<address:{network}>")

@@ -9,7 +9,7 @@ from icclint_rules import RULES
 
 from icclint.capture.read import Capture
 from icclint.engine import check
-from icclint.fingerprint import canonical, fingerprint, lasting_name
+from icclint.fingerprint import Identity, lasting_name
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
 from icclint.parse.kind import kind_of
@@ -50,11 +50,13 @@ def test_a_redeploy_changes_what_it_is_said_to_change() -> None:
         ("-i br-0123456789ab -j ACCEPT", "-i <br> -j ACCEPT"),
         ("-m physdev --physdev-in veth0123abc", "-m physdev --physdev-in <veth>"),
         ("-s 203.0.113.7/32 -p tcp --dport 443 -j ACCEPT", "-s 203.0.113.7/32 -p tcp --dport 443 -j ACCEPT"),
+        ("-s 172.17.0.128/25 -j DROP", "-s <address:bridge> -j DROP"),
+        ("-s 172.17.0.0/12 -j DROP", "-s 172.17.0.0/12 -j DROP"),
         ("-s 10.0.0.0/8 -i br-lan -j ACCEPT", "-s 10.0.0.0/8 -i br-lan -j ACCEPT"),
     ],
 )
 def test_names_stand_for_what_a_redeploy_changes(text: str, expected: str) -> None:
-    assert canonical(host("28.5.2/02-default-icc-false"), text) == expected
+    assert Identity(host("28.5.2/02-default-icc-false")).canonical(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,9 @@ def test_the_number_of_an_encrypted_network_does_not_count(ask: str) -> None:
     def of(vni: int) -> str:
         options = {"encrypted": "", "com.docker.network.driver.overlay.vxlanid_list": str(vni)}
         network = {"Name": "apps", "Id": "x", "Driver": "overlay", "IPAM": {}, "Options": options}
-        return fingerprint(told("networks.json", [network]), "a-rule", "", (ask.format(u32=vni << 8, bpf=vni),))
+        return Identity(told("networks.json", [network])).fingerprint(
+            "a-rule", "", (ask.format(u32=vni << 8, bpf=vni),)
+        )
 
     assert of(4097) == of(4101)
 
@@ -96,7 +100,7 @@ def test_a_port_that_nobody_asked_for_does_not_count() -> None:
             "NetworkSettings": {"Ports": published, "Networks": {}},
         }
         rule = f"-A DOCKER -p tcp -m tcp --dport {port} -j DNAT"
-        return fingerprint(told("containers.json", [container]), "a-rule", "container web", (rule,))
+        return Identity(told("containers.json", [container])).fingerprint("a-rule", "container web", (rule,))
 
     assert of(32768) == of(49153)
     assert of(8080) != of(8081)
