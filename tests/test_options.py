@@ -16,7 +16,8 @@ from icclint.ir import match as ir
 from icclint.ir.ruleset import Rule
 from icclint.lower.options import Support, option_table, plain_keyword
 from icclint.lower.rule import option_owners
-from icclint.parse.iptables import Command, Option, parse_dump
+from icclint.parse.dump import Command, Option
+from icclint.parse.iptables import parse_dump
 from icclint.parse.kind import Kind, kind_of
 from icclint.source import Document
 from tests import test_dumps

@@ -29,7 +29,8 @@ from icclint.packets.judgement import Extent, Judgement, Outcome, Share
 from icclint.packets.packet import ICMP, PORT_PROTOCOLS, TCP, Packet
 from icclint.packets.verdict import Assumption, Verdict
 from icclint.packets.walk import walk
-from icclint.parse.iptables import Command, parse_dump
+from icclint.parse.dump import Command
+from icclint.parse.iptables import parse_dump
 from icclint.parse.kind import kind_of
 from icclint.source import Document
 

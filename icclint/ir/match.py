@@ -130,11 +130,14 @@ class OpaqueMatch(Match):
     ``per_packet`` tells that the answer hangs on the packet alone, so that the same text gives the same answer
     wherever it stands; otherwise (``limit``, ``statistic``, ``recent``) each rule has an answer of its own.
     ``question`` is what it asks a set, which has the answer where the set was captured.
+    ``shown_with`` is set where the dump does not show the condition, as ``iptables -L`` shows no interfaces: it is the
+    command that would.
     """
 
     kind: Literal["opaque"] = "opaque"
     per_packet: bool
     question: SetQuestion | None = None
+    shown_with: str | None = None
 
 
 AnyMatch = Annotated[

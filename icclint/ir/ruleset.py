@@ -14,7 +14,11 @@ from icclint.source import Span
 
 
 class Rule(Frozen):
-    """One rule. ``number`` counts from 1 within its chain, as ``iptables --line-numbers`` does."""
+    """One rule. ``number`` counts from 1 within its chain, as ``iptables --line-numbers`` does.
+
+    ``text`` is the rule as ``iptables -S`` prints it; where a listing does not tell all of that, ``exact`` is False and
+    what is not told stands in brackets.
+    """
 
     table: str
     chain: str
@@ -24,6 +28,7 @@ class Rule(Frozen):
     comment: str | None = None
     counters: tuple[int, int] | None = None
     text: str
+    exact: bool = True
     span: Span
 
 

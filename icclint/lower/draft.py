@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from icclint.ir.ruleset import BUILT_IN_CHAINS
-from icclint.parse.iptables import Command, TableDump
+from icclint.parse.dump import CUT, Command, TableDump
 from icclint.source import Span
 
 HOOKS = frozenset(name for chains in BUILT_IN_CHAINS.values() for name in chains)
@@ -31,28 +31,54 @@ class ChainDraft:
         )
         return self.policy, rules
 
+    @cached_property
+    def is_cut(self) -> bool:
+        """Whether something was cut out of it."""
+        return any(command.kind == CUT for command in self.commands)
+
+    @cached_property
+    def outline(self) -> tuple[object, ...]:
+        """What a listing shows of it for certain: the policy, and the target of each rule."""
+        return self.policy, tuple(_target(command) for command in self.commands)
+
+
+def _target(command: Command) -> str | None:
+    return next((option.values[0] for option in command.options if option.name in ("jump", "goto")), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is shown of one table. ``complete`` tells that it has no chain but these."""
+    """What is shown of one table.
+
+    ``complete`` tells that it has no chain but these, ``listed`` that it is the word of ``iptables -L``, which writes
+    the same rules in another way, and not in full.
+    """
 
     chains: Mapping[str, ChainDraft]
     complete: bool
+    listed: bool = False
 
     def contradictions(self, other: Shown) -> Iterator[str]:
         """The chains in which two dumps of one table cannot both be right."""
         for name in sorted(self.chains.keys() | other.chains.keys()):
             mine, theirs = self.chains.get(name), other.chains.get(name)
             if mine is not None and theirs is not None:
-                if mine.meaning != theirs.meaning:
+                if self._differ(mine, theirs, other):
                     yield name
             elif (self if mine is None else other).complete:
                 yield name
 
+    def _differ(self, mine: ChainDraft, theirs: ChainDraft, other: Shown) -> bool:
+        if mine.is_cut or theirs.is_cut:
+            return mine.policy != theirs.policy
+        if self.listed != other.listed:
+            return mine.outline != theirs.outline
+        return mine.meaning != theirs.meaning
+
     def joined(self, other: Shown) -> Shown:
         """What two dumps that do not contradict each other show together."""
         # In the order, and at the places, of the first.
-        return Shown({**self.chains, **other.chains, **self.chains}, self.complete or other.complete)
+        return Shown({**self.chains, **other.chains, **self.chains}, self.complete or other.complete, self.listed)
 
 
 @dataclass(frozen=True)
@@ -99,7 +125,8 @@ class TableDraft:
         needed = set(BUILT_IN_CHAINS[table])
         if self.dump.saved:
             needed = set() if self.dump.variant == "nft" else needed - ({"INPUT"} if table == "nat" else set())
-        return Shown(self.chains, not self.dump.cut and needed <= self.chains.keys())
+        whole = not self.dump.cut and all(command.kind != CUT for command in self.dump.commands)
+        return Shown(self.chains, whole and needed <= self.chains.keys(), self.dump.listed)
 
 
 @dataclass
@@ -117,7 +144,13 @@ def draft(dump: TableDump) -> TableDraft:
     declared = {command.chain for command in dump.commands if command.kind in ("policy", "declare")}
     anywhere: list[Command] = []
     last: str | None = None
+    cut: Command | None = None
     for command in dump.commands:
+        if command.kind == CUT:
+            cut = command
+            if command.chain is not None:
+                chains[command.chain].commands.append(command)
+            continue
         # The name of a chain in a line that is damaged may be damaged too.
         damaged = command.kind == "unreadable" and bool(declared) and command.chain not in declared | HOOKS
         if command.chain is None or damaged:
@@ -128,7 +161,9 @@ def draft(dump: TableDump) -> TableDraft:
             chain.policy = None if command.policy == "-" else command.policy
             chain.span = command.span
             continue
-        last = command.chain
+        if cut is not None and not dump.listed:
+            _mark_cut(chains, last, command.chain, cut)
+        last, cut = command.chain, None
         if command.kind == "insert":
             chain.commands.insert(max(command.position - 1, 0), command)
         else:
@@ -137,14 +172,22 @@ def draft(dump: TableDump) -> TableDraft:
     for name in HOOKS & chains.keys() or chains.keys():
         chains[name].commands[:0] = anywhere
     if dump.cut and dump.commands:
-        _mark_cut(chains, last, dump.commands[-1])
+        end = Command("unreadable", None, dump.commands[-1].span, "(the dump was cut off here)")
+        _mark_cut(chains, last, None, end)
+    elif cut is not None and not dump.listed:
+        _mark_cut(chains, last, None, cut)
     return TableDraft(
         dump, {name: ChainDraft(chain.policy, chain.span, tuple(chain.commands)) for name, chain in chains.items()}
     )
 
 
-def _mark_cut(chains: Mapping[str, _Open], last: str | None, at: Command) -> None:
-    """Chains are saved in the order of their declarations, so those from the last one on may lack rules."""
+def _mark_cut(chains: Mapping[str, _Open], last: str | None, following: str | None, mark: Command) -> None:
+    """Puts a mark where rules may be missing.
+
+    Chains are printed in the order of their declarations, so they may be missing from the chain of the last rule
+    before a cut to that of the first one behind it.
+    """
     names = list(chains)
-    for name in names[names.index(last) if last else 0 :]:
-        chains[name].commands.append(Command("unreadable", name, at.span, "(the dump was cut off here)"))
+    end = names.index(following) + 1 if following else len(names)
+    for name in names[names.index(last) if last else 0 : end]:
+        chains[name].commands.append(replace(mark, chain=name))

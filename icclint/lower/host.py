@@ -20,6 +20,7 @@ from icclint.lower.nftables import lower_native
 from icclint.lower.route import joined_ports, lower_interface, lower_port, lower_route, lower_switch
 from icclint.lower.ruleset import lower_dumps
 from icclint.parse.daemon import DaemonSettings, read_daemon_file
+from icclint.parse.dump import Dump
 from icclint.parse.engine import Shown, parse_engine, read_engine
 from icclint.parse.firewalld import parse_firewalld
 from icclint.parse.gaps import bounded, undecodable
@@ -33,7 +34,7 @@ from icclint.parse.iproute import (
     read_routes,
 )
 from icclint.parse.ipset import ShownSet, parse_sets
-from icclint.parse.iptables import Dump, parse_dump
+from icclint.parse.iptables import parse_dump
 from icclint.parse.json import JsonError, parse_json
 from icclint.parse.kind import Kind
 from icclint.parse.modules import ShownModule, parse_modules

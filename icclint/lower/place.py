@@ -14,7 +14,7 @@ from itertools import product
 
 from icclint.ir.ruleset import BUILT_IN_CHAINS
 from icclint.lower.draft import TableDraft
-from icclint.parse.iptables import Option
+from icclint.parse.dump import Option
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from icclint.lower.values import (
     range_of_ports,
     range_of_subnet,
 )
-from icclint.parse.iptables import Command, Option
+from icclint.parse.dump import CUT, HIDDEN, Command, Option
 from icclint.source import Span
 
 _MATCH_OF_PROTOCOL = {1: "icmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmp6", 132: "sctp", 136: "udplite"}
@@ -100,10 +100,12 @@ def lower_rule(command: Command, around: Surroundings, number: int) -> Rule:
         "counters": command.counters,
         # A rule is the same one whatever it has counted, and no command takes the counters of iptables-save -c.
         "text": _COUNTERS.sub("", command.text),
+        "exact": not any(option.text is not None and option.text.startswith("[") for option in command.options),
         "span": command.span,
     }
-    if command.kind == "unreadable":
-        doubt = ir.OpaqueMatch(text=command.text, span=command.span, per_packet=False)
+    if command.kind in ("unreadable", CUT):
+        shown_with = _shown_with(around) if command.kind == CUT else None
+        doubt = ir.OpaqueMatch(text=command.text, span=command.span, per_packet=False, shown_with=shown_with)
         unread = ir.UnknownTarget(text=command.text, span=command.span)
         return Rule(matches=(doubt,), target=unread, **common)
     clauses = _clauses(command)
@@ -168,7 +170,7 @@ def _matches(command: Command, clause: _Clause, around: Surroundings) -> Iterato
     if _ports_may_be_merged(clause):
         modelled, opaque, states = [], clause.options, {Support.PER_PACKET}
     for option in modelled:
-        yield from _one_match(command, option, around.family)
+        yield from _one_match(command, option, around)
     if states:
         # Table raw comes before connection tracking and routing, so that the same text may mean another thing there.
         steady = states == {Support.PER_PACKET} and around.table != "raw"
@@ -225,16 +227,27 @@ def _ports_may_be_merged(clause: _Clause) -> bool:
     return clause.owner in ("match.tcp", "match.udp") and len(single) == 2
 
 
-def _one_match(command: Command, option: Option, family: int) -> Iterator[ir.Match]:
+def _shown_with(around: Surroundings) -> str:
+    """The command that shows all of a rule."""
+    tool = "iptables" if around.family == 4 else "ip6tables"
+    return f"{tool} {'' if around.table == 'filter' else f'-t {around.table} '}-S"
+
+
+def _one_match(command: Command, option: Option, around: Surroundings) -> Iterator[ir.Match]:
     common: dict[str, Any] = {
         "negated": option.negated,
         "text": _text(command, option),
         "span": _span(command, option, option),
     }
+    if option.name == HIDDEN:
+        # The same name is the same address wherever it stands; of interfaces nothing at all is shown.
+        steady = bool(option.values)
+        yield ir.OpaqueMatch(**(common | {"negated": False}), per_packet=steady, shown_with=_shown_with(around))
+        return
     try:
         if not option.typed:
             raise ValueError(option.values[0])
-        yield from _modelled(option, family, common)
+        yield from _modelled(option, around.family, common)
     except ValueError:
         # Negation is part of the text here, so the unknown answer already includes it.
         yield ir.OpaqueMatch(**(common | {"negated": False}), per_packet=True)
@@ -413,12 +426,17 @@ def _comment(clauses: list[_Clause]) -> str | None:
 
 
 def _text(command: Command, option: Option) -> str:
+    if option.text is not None:
+        return option.text
     offset = command.span.column
     return command.text[option.column - offset : option.end_column - offset]
 
 
 def _span(command: Command, first: Option, last: Option) -> Span:
     where = command.span
+    if where.end_line != where.line:
+        # Where a rule was broken, its columns are those of the whole.
+        return where
     return Span(where.document, where.line, first.column, where.line, last.end_column)
 
 

@@ -10,7 +10,7 @@ from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
 from icclint.lower.draft import Shown, TableDraft, draft
 from icclint.lower.place import Place, Placed, family_of_name, place_all, shows_every_table
 from icclint.lower.rule import Surroundings, lower_rule
-from icclint.parse.iptables import Command, Dump
+from icclint.parse.dump import Command, Dump
 from icclint.source import Gap, Span
 
 

@@ -8,7 +8,7 @@ the other's test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from icclint.ir import match as ir
@@ -28,7 +28,7 @@ from icclint.packets.nat import LOCALHOST, MOST_CHOICES, assume_end, netmap
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP
 from icclint.packets.ranges import RangeSet
 from icclint.packets.routing import LOOPBACK
-from icclint.packets.verdict import Assumption, Decision, Verdict, assume_match, decided_by_rule
+from icclint.packets.verdict import Assumption, Decision, Verdict, assume_match, decided_by_rule, hangs_on
 from icclint.source import Span
 
 MOST_STEPS = 2_000_000
@@ -39,7 +39,24 @@ def judge(firewall: Firewall, packets: PacketClass) -> Judgement:
     """What becomes of a class of packets."""
     run = _Run(firewall, packets)
     run.go()
-    return Judgement(packets, tuple(run.outcomes), firewall.standing)
+    return Judgement(packets, tuple(_admitted(run.outcomes)), firewall.standing)
+
+
+def _admitted(outcomes: list[Outcome]) -> Iterator[Outcome]:
+    """The outcomes, with the unknown in place of what would be a guess at conditions that the dump does not show.
+
+    What comes to the same whether or not they hold stays.
+    """
+    for outcome in outcomes:
+        hidden = next((assumption for assumption in outcome.assumptions if assumption.hidden), None)
+        if hidden is None or outcome.verdict is Verdict.UNKNOWN:
+            yield outcome
+            continue
+        certain = outcome.box.minus(other.box for other in outcomes if other.verdict is not outcome.verdict)
+        yield from (replace(outcome, box=box) for box in certain)
+        decision = hangs_on(hidden.hidden, hidden.span, hidden.capture_with)
+        for box in outcome.box.minus(certain):
+            yield replace(outcome, verdict=Verdict.UNKNOWN, decision=decision, box=box)
 
 
 @dataclass(frozen=True, slots=True)

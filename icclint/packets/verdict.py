@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Literal
 
 from icclint.ir.base import Frozen
-from icclint.ir.match import MarkMatch, Match, OpaqueMatch
+from icclint.ir.match import MarkMatch, Match, OpaqueMatch, UnknownTarget
 from icclint.ir.ruleset import Rule
 from icclint.source import Span
 
@@ -25,7 +25,8 @@ class Assumption(Frozen):
 
     ``key`` is the same for the same unknown wherever it is met. ``text`` says what is assumed, given ``holds``.
     ``capture_with`` is the command whose output would tell, where one would. ``bridge_netfilter`` marks the one about
-    whether bridged frames meet the tables at all.
+    whether bridged frames meet the tables at all. ``hidden`` is what the dump does not show of a rule, where the
+    assumption is a guess at that.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Assumption(Frozen):
     span: Span | None = None
     capture_with: str | None = None
     bridge_netfilter: bool = False
+    hidden: str = ""
 
 
 class Decision(Frozen):
@@ -86,7 +88,16 @@ class Trace(Frozen):
 
 def decided_by_rule(rule: Rule) -> Decision:
     """That a rule ended a packet's way."""
+    if isinstance(rule.target, UnknownTarget):
+        for match in rule.matches:
+            if isinstance(match, OpaqueMatch) and match.shown_with:
+                return hangs_on(match.text, match.span, match.shown_with)
     return Decision(by="rule", text=rule.text, span=rule.span, rule=rule)
+
+
+def hangs_on(hidden: str, span: Span | None, shown_with: str | None) -> Decision:
+    """That the dump does not show what decides."""
+    return Decision(by="absent", text=f"it hangs on {hidden}", span=span, capture_with=shown_with)
 
 
 def assume_match(match: Match, holds: bool, marked_at: Span | None) -> Assumption:
@@ -97,6 +108,7 @@ def assume_match(match: Match, holds: bool, marked_at: Span | None) -> Assumptio
     rule that changed a mark which was not known, was met.
     """
     anew = isinstance(match, OpaqueMatch) and not match.per_packet
+    shown_with = match.shown_with if isinstance(match, OpaqueMatch) else None
     key = f"{match.text} @ {match.span}" if anew else match.text.removeprefix("! ")
     if isinstance(match, MarkMatch) and marked_at is not None:
         key = f"{key} after {marked_at}"
@@ -105,4 +117,6 @@ def assume_match(match: Match, holds: bool, marked_at: Span | None) -> Assumptio
         holds=holds,
         text=f"'{match.text.removeprefix('! ')}' {'matches' if holds else 'does not match'}",
         span=match.span,
+        capture_with=shown_with,
+        hidden=match.text if shown_with else "",
     )

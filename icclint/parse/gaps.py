@@ -52,6 +52,10 @@ class Gaps:
         self.understood()
         self.found.append(line_gap(self.document, number, reason))
 
+    def mended(self, number: int) -> None:
+        """A line that was a gap of its own was understood after all, together with the one after it."""
+        self.found = [gap for gap in self.found if gap.span.line != number]
+
     def all(self) -> tuple[Gap, ...]:
         """Every gap, in order."""
         self.understood()

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, cast
 from lark import Tree
 from lark.exceptions import UnexpectedInput
 
+from icclint.parse.dump import TABLES
 from icclint.parse.gaps import Gaps
 from icclint.parse.grammar import open_grammar
-from icclint.parse.iptables import TABLES
 from icclint.source import Document, Gap, Span
 
 if TYPE_CHECKING:

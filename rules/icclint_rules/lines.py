@@ -46,7 +46,7 @@ def drop_before(host: Host, accepting: Rule, bridge: str, more: str = "") -> tup
 
     For rules whose owner, the engine or another program, would write them again. DOCKER-USER came with 17.06.
     """
-    if not accepting.text.startswith("-A "):
+    if not accepting.text.startswith("-A ") or not accepting.exact:
         return ()
     ruleset = ruleset_of(host, accepting)
     asked = accepting.text.removeprefix(f"-A {accepting.chain} ").removesuffix(accepting.target.text)
@@ -62,10 +62,15 @@ def _has_docker_user(ruleset: Ruleset) -> bool:
 
 
 def deletion(ruleset: Ruleset, rule: Rule) -> tuple[str, ...]:
-    """The command that takes a rule out; none where it was captured in a form that is no command (``iptables -L``)."""
+    """The command that takes a rule out: by its text, or by its number where a listing does not tell all of it.
+
+    There is none where the line could not be read.
+    """
     if not rule.text.startswith("-A "):
         return ()
     table = "" if rule.table == "filter" else f" -t {rule.table}"
+    if not rule.exact:
+        return (f"{tool(ruleset)}{table} -D {rule.chain} {rule.number}",)
     return (f"{tool(ruleset)}{table} -D {rule.text.removeprefix('-A ')}",)
 
 
