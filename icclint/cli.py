@@ -223,6 +223,7 @@ def list_rules() -> None:
 
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--host", "wanted", metavar="NAME", help="Of several hosts, or states of one, the one of that name.")
 @click.option("--from", "sender", metavar="WHO", help="Who sends: see below.")
 @click.option("--to", "target", metavar="WHO[:PORT]", help="To whom, and to which port ([ADDRESS]:PORT for IPv6).")
 @click.option("--source", metavar="ADDRESS", help="The sender's address, where it has several.")
@@ -238,6 +239,7 @@ def list_rules() -> None:
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
 def trace(
     captures: tuple[str, ...],
+    wanted: str | None,
     sender: str | None,
     target: str | None,
     source: str | None,
@@ -260,7 +262,7 @@ def trace(
     from icclint.question import Question, QuestionError  # noqa: PLC0415
     from icclint.trace import Tracer  # noqa: PLC0415
 
-    read = _one_host(captures, "trace")
+    read = _one_host(captures, "trace", wanted)
     host, _ = lower_host(read.host, read.documents)
     tracer = Tracer(host)
     try:
@@ -278,9 +280,10 @@ def trace(
 
 @main.command()
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--host", "wanted", metavar="NAME", help="Of several hosts, or states of one, the one of that name.")
 @click.option("--disagreements", is_flag=True, help="Only where claim and effect disagree.")
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
-def reach(captures: tuple[str, ...], disagreements: bool, output: str) -> None:
+def reach(captures: tuple[str, ...], wanted: str | None, disagreements: bool, output: str) -> None:
     """Show who can open a connection to whom on a captured host, Docker's claim beside the effect.
 
     Containers that are treated alike share a row; ! marks the rows where claim and effect disagree.
@@ -288,7 +291,7 @@ def reach(captures: tuple[str, ...], disagreements: bool, output: str) -> None:
     from icclint.lower.host import lower_host  # noqa: PLC0415
     from icclint.reach import reach as table_of  # noqa: PLC0415
 
-    read = _one_host(captures, "reach")
+    read = _one_host(captures, "reach", wanted)
     host, _ = lower_host(read.host, read.documents)
     table = table_of(host)
     if disagreements:
@@ -345,11 +348,16 @@ def new_rule(name: str, directory: Path | None) -> None:
     click.echo(f"\nNext: pip install -e '{folder}[test]' && pytest {folder}")
 
 
-def _one_host(paths: Iterable[str], command: str) -> Capture:
+def _one_host(paths: Iterable[str], command: str, wanted: str | None = None) -> Capture:
+    """The one capture at some paths, or the one of that name."""
     read, _ = _captures(paths, Path())
-    if len(read) != 1:
-        raise click.UsageError(f"{command} needs the capture of one host, and {', '.join(paths)} is {len(read)}")
-    return read[0]
+    found = [capture for capture in read if wanted in (None, capture.host)]
+    if len(found) != 1:
+        names = "; ".join(capture.host for capture in read)
+        raise click.UsageError(
+            f"{command} needs the capture of one host, and {', '.join(paths)} is {len(read)}: {names}"
+        )
+    return found[0]
 
 
 def _split_port(text: str) -> tuple[str, int | None]:
@@ -529,7 +537,7 @@ def _target(output: str) -> tuple[str, str | None]:
 
 def _render(form: str, run: _Run, show_all: bool) -> Iterator[str]:
     report, rules = run.report, run.rules
-    documents = {document.name: document for capture in run.captures for document, _ in capture.documents}
+    documents = {d.name: d for capture in run.captures for d, _ in capture.documents if d.file is None}
     if form == "json":
         from icclint.output.json import render_json  # noqa: PLC0415
 

@@ -40,7 +40,7 @@ def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
     return r.Report(
         rules=tuple(rule.id for rule in rules),
         hosts=tuple(draft.hosts),
-        documents=tuple(sorted(draft.documents, key=lambda document: document.name)),
+        documents=tuple(sorted(draft.documents, key=lambda document: (document.name, document.host))),
         findings=tuple(_numbered(finding for _, finding in sorted(draft.findings, key=lambda pair: pair[0]))),
         not_assessed=tuple(draft.not_assessed),
         gaps=tuple(draft.gaps),
@@ -61,6 +61,7 @@ def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> No
             lines=len(document.lines),
         )
         for document, kind in capture.documents
+        if document.file is None
     ]
     draft.gaps += [_gap(capture.host, gap) for gap in (*capture.gaps, *gaps)]
     effect, identity = Effect(host), Identity(host)

@@ -45,10 +45,20 @@ class Gap:
 
 @dataclass(frozen=True)
 class Document:
-    """One piece of text of a capture. ``name`` is relative and uses ``/``; ``content`` is the bytes as read."""
+    """One piece of text of a capture. ``name`` is relative and uses ``/``; ``content`` is the bytes as read.
+
+    An excerpt is the output of one command in a transcript. Its ``plain`` text is that of its ``file`` with all else
+    blanked out, so that whatever stands in it stands in the same place there. ``command`` is what printed it, and
+    ``changed`` names the members of an inspected object that may have changed since. The ``plain`` text of the
+    transcript itself is without what a terminal does not show.
+    """
 
     name: str
     content: bytes = field(repr=False)
+    plain: str | None = field(default=None, repr=False)
+    command: str = ""
+    changed: frozenset[str] = frozenset()
+    file: Document | None = field(default=None, repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -58,7 +68,7 @@ class Document:
     @cached_property
     def text(self) -> str:
         """The text: UTF-8, or UTF-16 where a byte order mark says so; other bytes become U+FFFD."""
-        return self._decoded("replace")
+        return self._decoded("replace") if self.plain is None else self.plain
 
     @cached_property
     def lines(self) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ import errno
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from icclint.capture.states import SEVERAL_STATES, State, read_states
 from icclint.parse.kind import Kind, kind_of
 from icclint.source import Document, Gap, Span
 
@@ -54,7 +55,7 @@ def read_captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...]
     loose: list[_Entry] = []
     for path in wanted:
         if path != STDIN and os.path.isdir(path):
-            found = {capture.host: capture for capture in _folder(Path(path), base, errors)}
+            found = {part.host: part for capture in _folder(Path(path), base, errors) for part in _by_state(capture)}
             captures |= found
             if not found:
                 errors.append(MissingInputError(f"{path}: the folder holds no file"))
@@ -66,7 +67,7 @@ def read_captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...]
     if loose:
         # A folder may have the same name.
         host = LOOSE_HOST if LOOSE_HOST not in captures else f"{LOOSE_HOST} (files)"
-        captures[host] = _capture(host, loose)
+        captures |= {part.host: part for part in _by_state(_capture(host, loose))}
     return tuple(captures[host] for host in sorted(captures)), tuple(errors)
 
 
@@ -205,6 +206,39 @@ def _capture(host: str, entries: Iterable[_Entry]) -> Capture:
         if entry.content is None
     ]
     return Capture(host, tuple((document, kind_of(document)) for document in documents), tuple(gaps))
+
+
+def _by_state(capture: Capture) -> Iterator[Capture]:
+    """A capture with its transcripts, and the diffs of its dumps, gone through.
+
+    A transcript of one state of one host is read with the other documents. One that shows several is captures of its
+    own: of the other documents nobody can tell to which of its states they belong.
+    """
+    plain = [(document, kind) for document, kind in capture.documents if kind not in SEVERAL_STATES]
+    told = [read_states(document, kind) for document, kind in capture.documents if kind in SEVERAL_STATES]
+    names = {state.host for states in told for state in states if state.host}
+    if len(names) < 2:
+        alone = [states[0] for states in told if len(states) == 1]
+        told = [states for states in told if len(states) > 1]
+    else:
+        alone = []
+    if plain or alone or capture.gaps or not told:
+        pieces = [piece for state in alone for piece in state.pieces]
+        gaps = [gap for state in alone for gap in state.gaps]
+        yield Capture(capture.host, (*plain, *pieces), (*capture.gaps, *gaps))
+    for states in told:
+        yield from (Capture(_title(states, state), state.pieces, state.gaps) for state in states)
+
+
+def _title(states: Sequence[State], state: State) -> str:
+    """What a state of a transcript is called: its host, where there are several, and its place in time."""
+    of_host = [other for other in states if other.host == state.host]
+    number, last = of_host.index(state) + 1, len(of_host)
+    when = f"state {number:0{len(str(last))}} of {last}" if last > 1 else ""
+    host = state.host if len(of_host) < len(states) or not when else ""
+    words = ", ".join(word for word in (host, when) if word)
+    name = state.pieces[0][0].name
+    return f"{name} ({words})" if words else name
 
 
 def _name(path: Path, base: str) -> str:

@@ -36,8 +36,9 @@ class Network(Frozen):
     ``bridge`` is the interface of a bridge network: its ``bridge.name`` option, else ``br-`` and the first twelve
     characters of the id (moby, libnetwork/drivers/bridge/bridge_linux.go). ``icc`` is what the driver makes of
     ``enable_icc``: None for drivers that have no such thing, else True unless the option parses as false.
-    ``options`` are the driver's as written. ``spans`` gives the place of what was stated, by the path of its
-    keys; `span_of` falls back to the whole network.
+    ``not_shown`` names the members of its inspection that the capture does not hold, since they were cut away or may
+    have changed since; then ``endpoints`` are empty, and ``icc`` is None. ``options`` are the driver's as written.
+    ``spans`` gives the place of what was stated, by the path of its keys; `span_of` falls back to the whole network.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Network(Frozen):
     subnets: tuple[Subnet, ...]
     gateways: tuple[Address, ...]
     endpoints: tuple[Endpoint, ...]
+    not_shown: frozenset[str] = frozenset()
     spans: Annotated[Mapping[tuple[str | int, ...], Span], SkipValidation]
 
     def span_of(self, *path: str | int) -> Span:

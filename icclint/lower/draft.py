@@ -125,7 +125,9 @@ class TableDraft:
         needed = set(BUILT_IN_CHAINS[table])
         if self.dump.saved:
             needed = set() if self.dump.variant == "nft" else needed - ({"INPUT"} if table == "nat" else set())
-        whole = not self.dump.cut and all(command.kind != CUT for command in self.dump.commands)
+        whole = (
+            not self.dump.cut and not self.dump.filtered and all(command.kind != CUT for command in self.dump.commands)
+        )
         return Shown(self.chains, whole and needed <= self.chains.keys(), self.dump.listed)
 
 
@@ -176,6 +178,9 @@ def draft(dump: TableDump) -> TableDraft:
         _mark_cut(chains, last, None, end)
     elif cut is not None and not dump.listed:
         _mark_cut(chains, last, None, cut)
+    if dump.filtered:
+        for name, chain in chains.items():
+            chain.commands.insert(0, Command(CUT, name, dump.span, "(what a filter left out)"))
     return TableDraft(
         dump, {name: ChainDraft(chain.policy, chain.span, tuple(chain.commands)) for name, chain in chains.items()}
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from pydantic import ValidationError
 
 from icclint.ir.bridge import BridgePort, BridgeSwitch
 from icclint.ir.container import Container
@@ -15,16 +17,17 @@ from icclint.ir.route import Interface, Route
 from icclint.lower.engine import lower_daemon, lower_engine, told_settings
 from icclint.lower.firewall import lower_firewalld, lower_ufw
 from icclint.lower.ipset import joined_sets, lower_set
-from icclint.lower.network import lower_container, lower_network
+from icclint.lower.network import lower_container, lower_network, shows_its_interface
 from icclint.lower.nftables import lower_native
 from icclint.lower.route import joined_ports, lower_interface, lower_port, lower_route, lower_switch
 from icclint.lower.ruleset import lower_dumps
+from icclint.parse.cut_inspect import recover
 from icclint.parse.daemon import DaemonSettings, read_daemon_file
 from icclint.parse.dump import Dump
 from icclint.parse.engine import Shown, parse_engine, read_engine
 from icclint.parse.firewalld import parse_firewalld
 from icclint.parse.gaps import bounded, undecodable
-from icclint.parse.inspect import read_inspected
+from icclint.parse.inspect import Inspected, InspectedNetwork, read_inspected
 from icclint.parse.iproute import (
     ShownInterface,
     ShownRoute,
@@ -189,11 +192,13 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
             parts, gaps = parse_firewalld(document)
             evidence.firewalld = (evidence.firewalld or []) + [lower_firewalld(part) for part in parts]
             evidence.gaps += gaps
+        case Kind.CUT_INSPECT:
+            _read_cut(document, evidence)
         case Kind.BROKEN_JSON:
             parse_json(document)
         case Kind.UNKNOWN:
             evidence.gaps.append(Gap(document.whole_span(), document.name, "not a kind of document that icclint knows"))
-        case Kind.EMPTY | Kind.NOT_READ:
+        case Kind.EMPTY | Kind.NOT_READ | Kind.TRANSCRIPT | Kind.DIFF:
             pass
 
 
@@ -231,12 +236,37 @@ def _add_routes(shown: Iterable[ShownRoute], gaps: Iterable[Gap], evidence: _Evi
     evidence.gaps += [*gaps, *(gap for gap in lowered if isinstance(gap, Gap))]
 
 
+def _read_cut(document: Document, evidence: _Evidence) -> None:
+    """Networks of which something was taken out, as far as they are certain."""
+    before = evidence.networks
+    cuts: list[Gap] = []
+    for found in recover(document):
+        try:
+            value = InspectedNetwork.model_validate(found.value)
+        except ValidationError:
+            value = None
+        said = f"network {value.Name} is cut" if value else "a network is cut, and its name with it"
+        if value is not None and shows_its_interface(value, found.lost):
+            network, gaps = lower_network(Inspected(value, found.spans), found.lost | document.changed)
+            evidence.networks = [*(evidence.networks or []), network]
+            evidence.gaps += gaps
+            said = f"{said}, and {', '.join(sorted(found.lost))} may be missing"
+        else:
+            said = f"{said}; it is left out, as nothing shows its interface"
+        if found.gap is not None:
+            cuts.append(replace(found.gap, reason=said))
+    if evidence.networks is before:
+        # Nothing of it is of use; this says where it ends.
+        parse_json(document)
+    evidence.gaps += cuts
+
+
 def _read_inspected(document: Document, evidence: _Evidence) -> None:
     text = parse_json(document)
     found = read_inspected(text)
     evidence.gaps += [*text.gaps, *found.gaps]
     if found.networks:
-        networks = [lower_network(network) for network in found.networks]
+        networks = [lower_network(network, document.changed) for network in found.networks]
         evidence.networks = (evidence.networks or []) + [network for network, _ in networks]
         evidence.gaps += [gap for _, gaps in networks for gap in gaps]
     # Every engine has networks, and a host may well have no container.

@@ -19,8 +19,10 @@ from icclint.parse.inspect import (
 from icclint.source import Gap
 
 
-def lower_network(inspected: Inspected[InspectedNetwork]) -> tuple[Network, list[Gap]]:
-    """A network with its endpoints. An address that cannot be read is a gap; the network stays."""
+def lower_network(
+    inspected: Inspected[InspectedNetwork], not_shown: frozenset[str] = frozenset()
+) -> tuple[Network, list[Gap]]:
+    """A network with its endpoints, as far as they are shown. An address that cannot be read is a gap."""
     value = inspected.value
     gaps: list[Gap] = []
     subnets, gateways = _pools(inspected, gaps)
@@ -33,13 +35,14 @@ def lower_network(inspected: Inspected[InspectedNetwork]) -> tuple[Network, list
         internal=value.Internal,
         ipv6=value.EnableIPv6,
         bridge=_bridge(value) if is_bridge else None,
-        icc=_icc(value) if is_bridge else None,
+        icc=_icc(value, not_shown) if is_bridge else None,
         default_bridge=is_bridge and (parse_bool(value.Options.get(DEFAULT_BRIDGE, "")) or value.Name == "bridge"),
         options=value.Options,
         labels=value.Labels,
         subnets=subnets,
         gateways=gateways,
-        endpoints=_endpoints(inspected, gaps),
+        endpoints=() if "Containers" in not_shown else _endpoints(inspected, gaps),
+        not_shown=not_shown,
         spans=inspected.spans,
     )
     return network, gaps
@@ -120,11 +123,21 @@ def _published(
         _unreadable(inspected, ("NetworkSettings", "Ports", key, index), str(binding.HostIp), gaps)
 
 
+def shows_its_interface(value: InspectedNetwork, not_shown: frozenset[str]) -> bool:
+    """Whether it can be told of which driver a network is, and by what name the host has its bridge."""
+    if value.Driver and value.Driver != "bridge":
+        return True
+    told = "Options" not in not_shown and (bool(value.Id) or value.Name == "bridge")
+    return bool(value.Driver) and (told or BRIDGE_NAME in value.Options)
+
+
 def _bridge(value: InspectedNetwork) -> str:
     return value.Options.get(BRIDGE_NAME) or ("docker0" if value.Name == "bridge" else f"br-{value.Id[:12]}")
 
 
-def _icc(value: InspectedNetwork) -> bool:
+def _icc(value: InspectedNetwork, not_shown: frozenset[str]) -> bool | None:
+    if ENABLE_ICC not in value.Options and "Options" in not_shown:
+        return None
     # The engine refuses other texts when it makes a network, so an unreadable one never was in force.
     return parse_bool(value.Options.get(ENABLE_ICC, "true")) is not False
 

@@ -127,7 +127,7 @@ _FAMILY_NAMES = {
 
 
 def _name(draft: TableDraft) -> str:
-    return draft.dump.document.rpartition("/")[2]
+    return draft.dump.title.rpartition("/")[2]
 
 
 def _told_variant(draft: TableDraft) -> str | None:
@@ -145,7 +145,7 @@ def _families(draft: TableDraft, drafts: Iterable[TableDraft]) -> tuple[int, ...
         draft.dump.family
         or _only_family([draft], _family_of_option)
         or _only_family(document, _family_of_option)
-        or family_of_name(draft.dump.document)
+        or family_of_name(draft.dump.title)
         or _only_family(document, _family_of_protocol)
     )
     return (told,) if told else (4, 6)

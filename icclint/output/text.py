@@ -228,7 +228,9 @@ def _totals(report: Report) -> str:
     found: Counter[str] = Counter(finding.severity for finding in report.findings)
     words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
     hosts = len({document.host for document in report.documents})
-    unread = sum(document.kind == "not read" for document in report.documents)
+    # A transcript tells of several hosts.
+    documents = {document.name: document.kind for document in report.documents}
+    unread = sum(kind == "not read" for kind in documents.values())
     parts = [
         f"{_count(len(report.findings), 'finding')}{f' ({words})' if words else ''} on {_count(hosts, 'host')}",
         *_beside_the_baseline(report),
@@ -238,9 +240,9 @@ def _totals(report: Report) -> str:
     ]
     if report.crashes:
         parts.append(_count(len(report.crashes), "crash", "crashes"))
-    read = len(report.documents) - unread
-    tail = f" of {len(report.documents)}" if unread else ""
-    return f"{'; '.join(parts)}; {read}{tail} {'documents' if len(report.documents) != 1 else 'document'} read"
+    read = len(documents) - unread
+    tail = f" of {len(documents)}" if unread else ""
+    return f"{'; '.join(parts)}; {read}{tail} {'documents' if len(documents) != 1 else 'document'} read"
 
 
 def _beside_the_baseline(report: Report) -> Iterator[str]:

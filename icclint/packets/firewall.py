@@ -134,7 +134,7 @@ def firewall(host: Host, family: int) -> Firewall:
     return Firewall(
         family=family,
         captured=bool(rulesets),
-        sees_marks=all(r.all_tables or {"raw", "mangle"} <= r.tables.keys() for r in rulesets),
+        sees_marks=all(_sees_marks(ruleset) for ruleset in rulesets),
         visits={
             hook: tuple(
                 sorted((*_of_iptables(rulesets, hook), *_native(host, family, hook)), key=lambda visit: visit.priority)
@@ -154,7 +154,7 @@ def firewall(host: Host, family: int) -> Firewall:
 def _of_iptables(rulesets: tuple[Ruleset, ...], hook: str) -> Iterator[Visit]:
     for ruleset in rulesets:
         for name, table in ruleset.tables.items():
-            if hook in BUILT_IN_CHAINS.get(name, ()):
+            if hook in BUILT_IN_CHAINS.get(name, ()) and not _is_missing(table, hook):
                 priority = _priority(ruleset, name, hook)
                 yield Visit(table=table, hook=hook, chain=table.chains.get(hook), priority=priority)
 
@@ -173,15 +173,39 @@ def _native(host: Host, family: int, hook: str) -> Iterator[Visit]:
                 yield Visit(table=table, hook=hook, chain=base.chain, priority=base.priority)
 
 
+def _is_missing(table: Table, hook: str) -> bool:
+    """Whether a chain is as little known as if its table had not been captured.
+
+    That goes for the tables beside filter, of which ``iptables -t nat -S POSTROUTING`` shows one chain.
+    """
+    return table.name != "filter" and not table.complete and hook not in table.chains
+
+
+def _sees_marks(ruleset: Ruleset) -> bool:
+    tables = [ruleset.tables.get(name) for name in ("raw", "mangle")]
+    return ruleset.all_tables or all(table is not None and not _is_missing(table, "PREROUTING") for table in tables)
+
+
+def _missing(ruleset: Ruleset) -> Iterator[str]:
+    """What of a ruleset was not captured that a packet may meet, in words."""
+    tables = sorted({"raw", "mangle", "nat", "filter"} - ruleset.tables.keys())
+    if tables and not ruleset.all_tables:
+        yield f"the tables {', '.join(tables)}"
+    for table in ruleset.tables.values():
+        chains = [hook for hook in BUILT_IN_CHAINS.get(table.name, ()) if hook in HOOKS and _is_missing(table, hook)]
+        if chains:
+            yield f"the chains {', '.join(chains)} of table {table.name}"
+
+
 def _standing(host: Host, rulesets: tuple[Ruleset, ...], family: int) -> Iterator[Assumption]:
     for ruleset in rulesets:
-        missing = sorted({"raw", "mangle", "nat", "filter"} - ruleset.tables.keys())
-        if ruleset.all_tables or not missing:
+        missing = " and ".join(_missing(ruleset))
+        if not missing:
             continue
         yield Assumption(
             key=f"tables {family} {ruleset.variant}",
             holds=True,
-            text=f"the tables {', '.join(missing)} of {_TOOL[family]}, not captured, let the packet pass as it is",
+            text=f"{missing} of {_TOOL[family]}, not captured, let the packet pass as it is",
             capture_with=f"{_TOOL[family]}-save",
         )
     for table in host.native_tables or ():

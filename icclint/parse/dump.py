@@ -61,14 +61,16 @@ class Command:
 class TableDump:
     """The commands of one table, in order; ``span`` is the line that it begins with.
 
+    ``title`` is what may tell more of it than its text: the command line that printed it, or the document's name.
     ``table`` is None in the output of ``iptables -S`` and ``iptables -L``, which does not name it, unless the command
     line did. ``family`` is 4, 6, or None; ``variant`` is ``nft``, ``legacy`` or None where the text does not tell.
     ``saved`` marks the output of iptables-save, which names every table that exists, and ``listed`` that of
-    ``iptables -L``, which does not print all of a rule. ``cut`` tells that its COMMIT is missing, ``partial`` that its
-    document says itself that there is more than it shows.
+    ``iptables -L``, which does not print all of a rule. Of what is ``filtered`` any line may be missing. ``cut`` tells
+    that its COMMIT is missing, ``partial`` that its document says itself that there is more than it shows.
     """
 
     document: str
+    title: str
     span: Span
     table: str | None
     family: int | None
@@ -76,6 +78,7 @@ class TableDump:
     commands: tuple[Command, ...]
     saved: bool = False
     listed: bool = False
+    filtered: bool = False
     cut: bool = False
     partial: bool = False
 

@@ -45,7 +45,7 @@ class ShownRoute:
 
 
 # `bridge link` of iproute2 before 4.20 has the state in between: `3: veth1 state UP @eth0: <`.
-_INTERFACE = re.compile(r"\d+: (?P<name>[^\s:@]+)(?: state \S+ )?(?:@\S+)?: ?<")
+_INTERFACE = re.compile(r"\s*\d+: (?P<name>[^\s:@]+)(?: state \S+ )?(?:@\S+)?: ?<")
 _MASTER = re.compile(r"\bmaster (?P<master>\S+)")
 _ADDRESS = re.compile(r"\s+inet6? (?P<address>\S+)(?: peer (?P<peer>\S+))?")
 # What `ip addr` prints beneath an interface, and nothing here asks for.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from lark import Tree
@@ -20,6 +20,7 @@ from icclint.parse.dump import CUT, TABLES, Command, Dump, Option, TableDump
 from icclint.parse.gaps import Gaps
 from icclint.parse.grammar import open_grammar
 from icclint.parse.listing import CHAIN, Columns, RowError, columns_of, is_read_in_full, read_row
+from icclint.parse.shell import IPTABLES, parse_line
 from icclint.source import Document, Span
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class _Reader:
         self.chain: str | None = None
         self.columns: Columns | None = None
         self.listed_family: int | None = None
+        self.asked = _Asked.by(document.command)
 
     def read(self) -> Dump:
         for number, line in enumerate(self.document.lines, start=1):
@@ -109,6 +111,8 @@ class _Reader:
             elif stripped and not self.of_another_tool:
                 self._line(number, line)
         self._finish(cut=self.table is not None)
+        if self.asked.filtered and self.tables:
+            self.gaps.line(self.tables[0].span.line, "the output went through a filter, and any line may be missing")
         gaps = self.gaps.all()
         return Dump(
             tables=tuple(replace(table, partial=self.partial) for table in self.tables),
@@ -301,18 +305,40 @@ class _Reader:
             self.tables.append(
                 TableDump(
                     self.document.name,
+                    self.document.command or self.document.name,
                     self.header or self.commands[0].span,
-                    self.table,
-                    self.family or self.listed_family,
-                    self.variant,
+                    self.table or self.asked.table,
+                    self.family or self.asked.family or self.listed_family,
+                    self.variant or self.asked.variant,
                     tuple(self.commands),
                     saved=self.table is not None,
                     listed=self.chain is not None,
+                    filtered=self.asked.filtered,
                     cut=cut,
                 )
             )
         self.table, self.header, self.commands = None, None, []
         self.chain, self.columns, self.listed_family = None, None, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a command line says of the dump that it printed."""
+
+    table: str | None = None
+    family: int | None = None
+    variant: str | None = None
+    filtered: bool = False
+
+    @classmethod
+    def by(cls, text: str) -> _Asked:
+        line = parse_line(text)
+        command = line.only
+        name = IPTABLES.fullmatch(command.program) if command else None
+        if command is None or name is None:
+            return cls(filtered=line.filtered)
+        table = command.value("-t", "--table") or (None if name["save"] else "filter")
+        return cls(table, _FAMILIES[name["tool"]], name["variant"], line.filtered)
 
 
 class _RefusedError(Exception):

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from icclint.parse.cut_inspect import recover
+from icclint.parse.cuts import is_cut
 from icclint.parse.daemon import is_daemon_file
+from icclint.parse.diff import looks_like_diff
 from icclint.parse.engine import is_engine_info, is_engine_version, looks_like_engine
 from icclint.parse.firewalld import looks_like_firewalld
 from icclint.parse.inspect import is_container, is_network
@@ -19,6 +22,7 @@ from icclint.parse.modules import looks_like_modules
 from icclint.parse.nftables import looks_like_nftables
 from icclint.parse.processes import looks_like_processes
 from icclint.parse.sysctl import looks_like_sysctl
+from icclint.parse.transcript import looks_like_transcript
 from icclint.parse.ufw import looks_like_ufw
 from icclint.parse.unit import looks_like_unit
 from icclint.source import Document
@@ -27,7 +31,8 @@ from icclint.source import Document
 class Kind(Enum):
     """What a document is.
 
-    ``EMPTY`` tells nothing. ``NOT_READ`` are kinds that belong to a capture and that no rule asks for yet.
+    ``EMPTY`` tells nothing. A ``TRANSCRIPT`` is read command by command, a ``DIFF`` as the dump before and the dump
+    after it. ``NOT_READ`` are kinds that belong to a capture and that no rule asks for yet.
     """
 
     IPTABLES = "iptables"
@@ -48,13 +53,17 @@ class Kind(Enum):
     ROUTES = "ip route"
     INTERFACES_JSON = "ip -j addr, ip -j link, bridge -j link"
     ROUTES_JSON = "ip -j route"
+    CUT_INSPECT = "docker inspect, cut"
     BROKEN_JSON = "broken JSON"
+    TRANSCRIPT = "transcript"
+    DIFF = "diff"
     EMPTY = "empty"
     NOT_READ = "not read"
     UNKNOWN = "unknown"
 
 
 _LIKE_JSON = re.compile(r"\s*[\[{]\s*(?:[\[{\"\]}]|$)")
+_MEMBER = re.compile(r'\s*"[^"\\]+": ')
 # `docker network ls`.
 _LIKE_OTHERS = re.compile(r"NETWORK ID\s+NAME")
 
@@ -73,13 +82,17 @@ def kind_of(document: Document) -> Kind:
     text = document.text
     if not text.strip():
         return _kind_of_silence(document.name)
-    if _LIKE_JSON.match(text):
-        return _kind_of_json(document)
     lines = list(document.lines)
+    if looks_like_transcript(document):
+        return Kind.TRANSCRIPT
+    if _LIKE_JSON.match(text) or _MEMBER.match(next((line for line in lines if line.strip() and not is_cut(line)), "")):
+        return _kind_of_json(document)
     if looks_like_nftables(lines):
         return Kind.NFTABLES
     if is_of_another_tool(lines):
         return Kind.NOT_READ
+    if looks_like_diff(lines):
+        return Kind.DIFF
     if looks_like_rules(lines):
         return Kind.IPTABLES
     if looks_like_sysctl(lines):
@@ -116,7 +129,7 @@ def _kind_of_json(document: Document) -> Kind:
     try:
         value = json.loads(document.text, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        return Kind.BROKEN_JSON
+        return Kind.CUT_INSPECT if recover(document) else Kind.BROKEN_JSON
     if value == []:
         return Kind.CONTAINERS if _CONTAINERS_NAME.search(document.name) else Kind.EMPTY
     if value == {} and _DAEMON_NAME.search(document.name):

@@ -74,6 +74,10 @@ def link_orphaned(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]
             reason = why_orphaned(host, network, pair[0])
             if opening is None or reason == "":
                 continue
+            if "Containers" in network.not_shown:
+                reason = "the capture does not show which containers the network has"
+                yield NotAssessed(subject(network, pair[0]), reason, Evidence.NETWORKS.value)
+                continue
             if reason is None:
                 yield NotAssessed(
                     subject(network, pair[0]),

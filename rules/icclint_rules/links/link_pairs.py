@@ -31,6 +31,8 @@ def links_elsewhere(host: Host) -> Iterator[NotAssessed]:
 
 def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
     """Why a link is an orphan; empty where it is none, None where the capture cannot tell."""
+    if "Containers" in network.not_shown:
+        return None
     gone = [str(address) for address in (link.client, link.server) if network.endpoint_of(address) is None]
     if gone:
         return f"no container of the network has {' or '.join(gone)}"
@@ -39,7 +41,9 @@ def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
     client, server = network.endpoint_of(link.client), network.endpoint_of(link.server)
     assert client is not None
     assert server is not None
-    linked = next((c.links for c in host.containers if c.id == client.container), frozenset())
+    linked = next((c.links for c in host.containers if c.id == client.container), None)
+    if linked is None:
+        return None
     if server.name in linked:
         return ""
     return f"{link.server} is {server.name!r} now, which {client.name!r} is not linked to"
