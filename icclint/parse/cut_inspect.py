@@ -20,7 +20,7 @@ from icclint.source import Document, Gap, Span
 STEP = 4
 MOST_LINES = 20_000
 """How long a text may be. Each member is read by itself, at its place, so that time grows with the square."""
-_MEMBER = re.compile(r'(?P<indent> *)"(?P<key>[^"\\]+)": ?(?P<value>.*?),?\s*$')
+_MEMBER = re.compile(r'(?P<indent> *)"(?P<key>[^"\\]+)": ')
 _SIMPLE = re.compile(r'\s*"(?:[^"\\]|\\.)+": (?:"(?:[^"\\]|\\.)*"|null|true|false|-?\d+),?\s*')
 NETWORK_KEYS = frozenset(
     ("Name", "Id", "Driver", "EnableIPv6", "Internal", "IPAM", "Containers", "Options", "Labels", "Scope")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_DOTS = r"(?:\.{3,}|…)"
+# No line of dots can be read in two ways, or a long one would be tried in all of them.
+_DOTS = r"(?:\.{3,}+|…)"
 _WORDS = r"(?:snip(?:ped)?|cut|truncated|omitted|elided|removed|trimmed|shortened|skipped)"
 _CUT = re.compile(
     rf"\s*(?:[#/;]+\s*)?(?:{_DOTS}\s*)*"
@@ -19,6 +20,10 @@ _CUT = re.compile(
 )
 
 
+_LONGEST = 200
+"""No mark is longer."""
+
+
 def is_cut(line: str) -> bool:
     """Whether a line stands for others: ``...``, ``[snip]``, ``…<Additional output removed for brevity>…``."""
-    return line.strip() not in ("", "[]", "[ ]") and _CUT.fullmatch(line) is not None
+    return len(line) <= _LONGEST and line.strip() not in ("", "[]", "[ ]") and _CUT.fullmatch(line) is not None

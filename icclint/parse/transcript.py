@@ -295,7 +295,13 @@ def _prompts(lines: Sequence[str], block: _Block) -> Iterator[_Prompt]:
             yield found
 
 
+LONGEST_COMMAND = 1 << 12
+"""How many characters a line with a prompt may have."""
+
+
 def _prompt(line: str, number: int) -> _Prompt | None:
+    if len(line) > LONGEST_COMMAND:
+        return None
     for place, shape in enumerate(_PROMPTS):
         found = shape.match(line)
         if found is None:
