@@ -91,7 +91,8 @@ def test_each_option_of_a_case_is_in_a_row_unless_it_is_about_one_that_is_not() 
         for owner, option in owners_in(document)
         if not supported(owner, option) and owner.partition(".")[2] not in ABSENT
     }
-    assert found == UNKNOWN
+    # Of a listing, some words are not read.
+    assert {(owner, keyword) for owner, keyword in found if keyword != "[unread]"} == UNKNOWN
 
 
 def test_there_is_a_case_for_every_row() -> None:

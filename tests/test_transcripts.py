@@ -128,17 +128,14 @@ def counts(rule: str) -> bool:
     return not rule.startswith("bridge-netfilter")
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in HERE.iterdir()))
-def test_every_place_is_in_the_file(name: str) -> None:
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_excerpt_stands_where_it_stands_in_its_file(name: str) -> None:
     for capture in captures(name).values():
-        files = {document.name: document for document, _ in capture.documents if document.file is None}
-        for document, _ in capture.documents:
-            for number, line in enumerate(document.lines, start=1):
-                if line.strip() and not document.command and number > len(files[name].lines):
-                    continue
-                whole = files[name].lines[number - 1]
-                at = len(line) - len(line.lstrip())
-                assert not line.strip() or whole[at : at + len(line.strip())] == line.strip() or name == "diff.txt"
+        (whole,) = (document for document, _ in capture.documents if document.file is None)
+        for excerpt in (document for document, _ in capture.documents if document.file is not None):
+            assert excerpt.lines
+            for line, original in zip(excerpt.lines, whole.lines, strict=False):
+                assert original.startswith(line)
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.iterdir()))
@@ -338,6 +335,34 @@ def test_a_transcript_beside_other_documents(tmp_path: Path) -> None:
 def test_too_much_is_told_and_not_gone_through(tmp_path: Path) -> None:
     (capture,) = shown("$ iptables -S\n-P FORWARD DROP\n" * 3000, tmp_path)
     assert [gap.whole for gap in capture.gaps] == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("# docker exec web1 ping x\n# iptables -S FORWARD\n-P FORWARD DROP\n", 1),
+        ("# docker exec -it web1 sh\n# iptables -S FORWARD\n-P FORWARD DROP\n", 0),
+        ("# docker exec -it web1 sh\n# exit\n# iptables -S FORWARD\n-P FORWARD DROP\n", 1),
+        ("$ docker run -it web bash\nbash-5.1# iptables -S FORWARD\n-P FORWARD DROP\n", 0),
+        ("$ docker run -it web bash\nbash-5.1# ls\n$ iptables -S FORWARD\n-P FORWARD DROP\n", 1),
+        ("$ ssh web2 iptables -S FORWARD\n-P FORWARD ACCEPT\n$ iptables -S FORWARD\n-P FORWARD DROP\n", 1),
+        ("$ sudo ip netns exec x iptables -S FORWARD\n-P FORWARD DROP\n", 0),
+    ],
+)
+def test_whose_rules_they_are(text: str, own: int, tmp_path: Path) -> None:
+    (capture,) = shown(text, tmp_path)
+    assert [ruleset.tables["filter"].chains["FORWARD"].policy for ruleset in lowered(capture).rulesets] == [
+        "DROP"
+    ] * own
+
+
+def test_notes_beside_hosts_do_not_make_them_one(tmp_path: Path) -> None:
+    for name in ("web1", "web2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "iptables-save").write_text("*filter\n:FORWARD DROP [0:0]\nCOMMIT\n")
+    (tmp_path / "notes.txt").write_text(f"$ iptables -S\n{RULES_SHOWN}")
+    found, _ = read_captures([str(tmp_path)], tmp_path)
+    assert [capture.host for capture in found] == [tmp_path.name, "web1", "web2"]
 
 
 def test_a_command_and_its_rest() -> None:

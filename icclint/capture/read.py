@@ -111,7 +111,8 @@ def _folder(top: Path, base: str, errors: list[MissingInputError]) -> Iterator[C
         folder = pending.pop()
         entries = list(_entries(folder, tree[folder], base))
         here = _capture(_host(folder, base), entries)
-        if any(kind not in (Kind.UNKNOWN, Kind.EMPTY) for _, kind in here.documents):
+        # Notes beside the folders of hosts may well show a command and its output.
+        if any(kind not in (Kind.UNKNOWN, Kind.EMPTY, *SEVERAL_STATES) for _, kind in here.documents):
             beneath = [entry for below in _beneath(folder, tree) for entry in _entries(below, tree[below], base)]
             yield _capture(here.host, entries + beneath)
             continue
@@ -119,6 +120,9 @@ def _folder(top: Path, base: str, errors: list[MissingInputError]) -> Iterator[C
         if entries and not any(tree[below].files for below in _beneath(folder, tree)):
             yield here
         else:
+            told = tuple(piece for piece in here.documents if piece[1] in SEVERAL_STATES)
+            if told:
+                yield Capture(here.host, told, ())
             errors += [MissingInputError(f"{entry.name}: {entry.reason}") for entry in entries if entry.is_unreadable]
 
 

@@ -149,7 +149,7 @@ def _split(words: Sequence[str], at: Sequence[str]) -> Iterator[list[str]]:
 
 def _of_a_shell(command: Simple) -> tuple[Simple, ...]:
     """What ``sh -c TEXT`` runs; any other command itself."""
-    text = command.value("-c", "--command") if command.program in ("sh", "bash", "ash", "dash", "zsh", "su") else None
+    text = command.value("-c", "--command") if command.program in (*_SHELLS, "su") else None
     return (command,) if text is None else parse_line(text).commands
 
 
@@ -292,6 +292,16 @@ def _leads_elsewhere(command: Simple) -> bool:
 
 _ON_ANOTHER_HOST = ("ssh", "kubectl", "lxc", "vagrant", "docker-machine")
 _IN_A_NAMESPACE = ("nsenter", "chroot", "unshare")
+
+
+def opens_a_shell(command: Simple) -> bool:
+    """Whether the prompts that follow are those of a shell that a command starts in another place."""
+    last = command.words[-1].rpartition("/")[2] if command.words else ""
+    alone = command.program in ("ssh", "docker-machine", "vagrant") and len(command.arguments) < 3
+    return _leads_elsewhere(command) and (last in _SHELLS or alone)
+
+
+_SHELLS = ("sh", "bash", "ash", "dash", "zsh")
 
 
 def _by_docker(command: Simple) -> Subjects:

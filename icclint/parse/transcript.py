@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from icclint.parse.shell import CommandLine, changes, is_program, parse_line, shows_hosts
+from icclint.parse.shell import CommandLine, changes, is_program, opens_a_shell, parse_line, shows_hosts
 from icclint.source import Document
 
 _USER = r"[\w.-]+@(?P<host>[\w-]+(?:\.[\w-]+)*)"
@@ -192,6 +192,7 @@ class _Place:
 
     left: _Prompt | None = None
     inside: str = ""
+    in_a_shell: bool = False
 
     def enter(self, prompt: _Prompt, command: CommandLine) -> bool:
         """Whether a command runs elsewhere; it may lead there, or back."""
@@ -205,14 +206,16 @@ class _Place:
             return True
         if not away and command.leads_elsewhere:
             self.left, self.inside = prompt, ""
+            self.in_a_shell = any(opens_a_shell(simple) for simple in command.commands)
         return away
 
     def _is_back(self, prompt: _Prompt) -> bool:
         assert self.left is not None
         if prompt.host:
             return not _CONTAINER.fullmatch(prompt.host)
-        # A command that printed something and ended comes back to the same prompt at once.
-        return prompt.text == self.left.text and prompt.text != self.inside
+        # A command that printed something and ended comes back to the same prompt at once; a shell may have the same.
+        stays = self.in_a_shell and not self.inside
+        return prompt.text == self.left.text and prompt.text != self.inside and not stays
 
 
 # --- Text without what a terminal does not show ---
@@ -318,7 +321,8 @@ def _is_command(text: str) -> bool:
     """Whether a text begins with a program that is known."""
     words = text.split()
     program = words[0].rpartition("/")[2] if words else ""
-    return len(words) > 1 and is_program(program) and not _PROSE.search(text)
+    whole = len(words) > 1 or program.endswith("-save") or program in ("exit", "logout")
+    return whole and is_program(program) and not _PROSE.search(text)
 
 
 _PROSE = re.compile(r"[.:!?]$|\b(?:the|is|are|was|and|this|that)\b")
