@@ -249,10 +249,14 @@ class _Reader:
         joints = (" ",) if _OPTION.match(line) else (" ", "") if last.kind == "unreadable" else ()
         if self._mend(number, line, joints):
             return
-        if _REST_OF_A_RULE.match(line) or (_WORD.fullmatch(line) and self._reads(f"{last.text}{line.strip()}")):
+        rest = _REST_OF_A_RULE.match(line)
+        if (rest and not _has_target(last)) or (_WORD.fullmatch(line) and self._reads(f"{last.text}{line.strip()}")):
             # The line before was a whole command by chance, and is another one with this rest.
             self.gaps.line(number, "the rest of a rule that is broken in two")
             self.commands[-1] = Command("unreadable", last.chain, last.span, last.text)
+        elif rest:
+            self.gaps.line(number, "the rest of a rule that is broken in two")
+            self.commands.append(Command("unreadable", last.chain, self.document.text_span(number), line.strip()))
         else:
             self.gaps.foreign(number, _NO_COMMAND)
 
@@ -264,7 +268,7 @@ class _Reader:
     def _mend(self, number: int, line: str, joints: tuple[str, ...]) -> bool:
         """Puts a rule together that was broken in two, where there is one way to do so that can be read."""
         last = self._rule_before(number)
-        if last is None or (any(option.name in ("jump", "goto") for option in last.options) and self.chain is None):
+        if last is None or (_has_target(last) and self.chain is None):
             return False
         before = f"{' ' * (last.span.column - 1)}{last.text}"
         if self.chain is not None:
@@ -343,6 +347,10 @@ class _Asked:
 
 class _RefusedError(Exception):
     """A line that the grammar does not take, and why."""
+
+
+def _has_target(rule: Command) -> bool:
+    return any(option.name in ("jump", "goto") for option in rule.options)
 
 
 _RULES = ("append", "insert", "unreadable")
