@@ -82,7 +82,8 @@ def tool(family: int) -> str:
 
 def raw_is_captured(host: Host, family: int) -> bool:
     """Whether the capture tells what table raw holds."""
-    return all(ruleset.all_tables or "raw" in ruleset.tables for ruleset in host.rulesets_of(family))
+    tables = ((ruleset, ruleset.tables.get("raw")) for ruleset in host.rulesets_of(family))
+    return all(r.all_tables or (raw is not None and (raw.complete or "PREROUTING" in raw.chains)) for r, raw in tables)
 
 
 def raw_not_captured(network: Network, family: int) -> NotAssessed:

@@ -81,7 +81,7 @@ def judged(
     address, protocol, port = to
     stated = bindings(host, address, protocol, port)
     if stated is None and holder(host, address) is None:
-        if not any(one.endpoints for one in host.bridges):
+        if "Containers" in network.not_shown or not any(one.endpoints for one in host.bridges):
             reason = "no network lists its containers, as in the engine's list of networks (GET /networks)"
             return NotAssessed("published ports", reason, Evidence.NETWORKS.value)
         return Stale(network, to, tuple(forwards), tuple(openings), f"no container has {address}")
@@ -102,7 +102,8 @@ def judged(
 
 def forwards_are_due(host: Host, network: Network, family: int) -> bool:
     """Whether each published port of a network must have its DNAT in the capture."""
-    nat = all(ruleset.all_tables or "nat" in ruleset.tables for ruleset in host.rulesets_of(family))
+    rulesets = host.rulesets_of(family)
+    nat = all(r.all_tables or ("nat" in r.tables and r.tables["nat"].complete) for r in rulesets)
     return nat and gateway_mode(network, family) != "routed"
 
 
