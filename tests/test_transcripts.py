@@ -66,7 +66,7 @@ EXPECTED: dict[str, dict[str, Told]] = {
         "two-hosts.txt (docker2)": Told(questions=[(STOPPED, "iptables-save")]),
     },
     # Rules of containers, whose FORWARD accepts, are no rules of the host.
-    "container-shells.txt": {"host": Told()},
+    "container-shells.txt": {"host": Told(questions=[(ORPHAN, "nft list ruleset")])},
     # The ACCEPT is there, and may stand behind a DROP that grep left out.
     "filtered.txt": {"host": Told(questions=[(LEAK, "iptables -S")], gaps=[2])},
     # A rule is inserted; table nat, which the first state shows, stays as it was.
@@ -74,7 +74,7 @@ EXPECTED: dict[str, dict[str, Told]] = {
         "before-and-after.txt (state 1 of 2)": Told(),
         "before-and-after.txt (state 2 of 2)": Told([(LEAK, 14)]),
     },
-    "powershell.txt": {"host": Told([(LEAK, 6)])},
+    "powershell.txt": {"host": Told([(LEAK, 6)], questions=[(ORPHAN, "nft list ruleset")])},
     # Two dumps that cannot both be true, and nothing typed between them: the second one stands alone.
     "page.md": {
         "page.md (state 1 of 2)": Told(gaps=[8]),
@@ -253,7 +253,7 @@ def test_the_command_tells_kind_table_and_family(tmp_path: Path) -> None:
         ("sysctl -w net.bridge.bridge-nf-call-iptables=0", {Subject.SETTINGS}),
         ("docker run -d --link web1 web", {Subject.RULES, Subject.ENDPOINTS, Subject.CONTAINERS, Subject.INTERFACES}),
         ("docker exec host-net iptables -F", {Subject.RULES}),
-        ("cat <<EOF > /etc/docker/daemon.json", {Subject.REST}),
+        ("cat <<EOF > /etc/docker/daemon.json", {Subject.FILES}),
         ("sudo systemctl restart docker", EVERYTHING),
         ("sudo -- sh -c 'curl example.org | sh'", EVERYTHING),
         ("echo $(service docker restart)", EVERYTHING),
@@ -295,6 +295,18 @@ def test_what_stays_true_goes_over_into_the_next_state(between: str, kept: set[s
     found |= {"endpoints"} if last.networks and "Containers" not in last.networks[0].not_shown else set()
     assert found == kept
     assert last.sysctls is not None
+
+
+def test_any_kind_of_document_can_stand_in_a_transcript(tmp_path: Path) -> None:
+    (capture,) = shown(
+        "# docker version\nClient:\n Version:           28.5.2\n\nServer:\n Engine:\n  Version:          28.5.2\n"
+        '# cat /etc/docker/daemon.json\n{"icc": false}\n'
+        "# lsmod\nModule                  Size  Used by\nbr_netfilter           32768  0\n"
+        "# ps -ef\nUID  PID  PPID  C STIME TTY  TIME CMD\nroot 512 1 0 10:00 ? 00:00:01 /usr/bin/dockerd --icc=false\n",
+        tmp_path,
+    )
+    kinds = [kind for document, kind in capture.documents if document.file is not None]
+    assert kinds == [Kind.ENGINE, Kind.DAEMON, Kind.MODULES, Kind.PROCESSES]
 
 
 def test_a_file_that_is_printed_is_not_the_state_of_the_host(tmp_path: Path) -> None:

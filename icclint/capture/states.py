@@ -126,28 +126,31 @@ def _is_part(facts: Mapping[object, object], of: Mapping[object, object]) -> boo
     return bool(facts) and facts.items() <= of.items()
 
 
-_SUBJECTS = {
-    Kind.IPTABLES: Subject.RULES,
-    Kind.NFTABLES: Subject.RULES,
-    Kind.NETWORKS: Subject.NETWORKS,
-    Kind.CONTAINERS: Subject.CONTAINERS,
-    Kind.CUT_INSPECT: Subject.NETWORKS,
-    Kind.SYSCTL: Subject.SETTINGS,
-    Kind.INTERFACES: Subject.INTERFACES,
-    Kind.INTERFACES_JSON: Subject.INTERFACES,
-    Kind.ROUTES: Subject.INTERFACES,
-    Kind.ROUTES_JSON: Subject.INTERFACES,
+_SUBJECTS: Mapping[Kind, Subjects] = {
+    **dict.fromkeys((Kind.IPTABLES, Kind.NFTABLES, Kind.IPSETS), frozenset((Subject.RULES,))),
+    **dict.fromkeys((Kind.NETWORKS, Kind.CUT_INSPECT), frozenset((Subject.NETWORKS,))),
+    Kind.CONTAINERS: frozenset((Subject.CONTAINERS,)),
+    **dict.fromkeys((Kind.SYSCTL, Kind.MODULES), frozenset((Subject.SETTINGS,))),
+    **dict.fromkeys(
+        (Kind.INTERFACES, Kind.INTERFACES_JSON, Kind.ROUTES, Kind.ROUTES_JSON), frozenset((Subject.INTERFACES,))
+    ),
+    **dict.fromkeys((Kind.UFW, Kind.FIREWALLD), frozenset((Subject.RULES, Subject.SETTINGS))),
+    **dict.fromkeys((Kind.DAEMON, Kind.UNIT), frozenset((Subject.FILES,))),
+    # `docker info` says whether bridged frames meet iptables, and docker-proxy runs for each published port.
+    **dict.fromkeys((Kind.ENGINE, Kind.ENGINE_JSON), frozenset((Subject.REST, Subject.SETTINGS))),
+    Kind.PROCESSES: frozenset((Subject.REST, Subject.CONTAINERS)),
 }
+"""What of a host a document is about, by its kind."""
 _ENDPOINTS = frozenset(("Containers",))
 
 
 def _after(piece: Piece, line: CommandLine, changed: Subjects) -> Piece | None:
     """A piece as it is still true after a command; None where it may not be."""
     document, kind = piece
-    subject = _SUBJECTS.get(kind, Subject.REST)
-    if subject in changed and not (subject is Subject.RULES and _leaves_alone(document, line)):
+    subjects = _SUBJECTS[kind]
+    if not subjects.isdisjoint(changed) and not (kind is Kind.IPTABLES and _leaves_alone(document, line)):
         return None
-    if subject is Subject.NETWORKS and Subject.ENDPOINTS in changed:
+    if Subject.NETWORKS in subjects and Subject.ENDPOINTS in changed:
         return replace(document, changed=document.changed | _ENDPOINTS), kind
     return piece
 
@@ -177,21 +180,24 @@ def _piece(entry: Entry) -> tuple[Piece | None, Gap | None]:
         return None, None
     kind = kind_of(output)
     shows = any(shows_hosts(command) for command in entry.command.commands)
-    if kind in (Kind.UNKNOWN, Kind.EMPTY, Kind.NOT_READ, Kind.BROKEN_JSON, Kind.TRANSCRIPT):
+    if kind not in _SUBJECTS:
         asked = only is not None and (IPTABLES.fullmatch(only.program) or inspected(only))
         lost = kind in (Kind.UNKNOWN, Kind.BROKEN_JSON) and asked and not entry.command.filtered
         return None, _gap(output, "this is not understood") if lost else None
-    if kind in _SUBJECTS and not entry.text:
+    if not entry.text:
         return None, _gap(output, "the command that printed this is not shown")
-    if kind in _SUBJECTS and any(prints_a_file(command) for command in entry.command.commands) and not shows:
+    if kind not in _OF_FILES and any(prints_a_file(command) for command in entry.command.commands) and not shows:
         return None, _gap(output, "printed from a file, and so of a time that is not known")
-    if entry.command.filtered and kind not in (Kind.IPTABLES, Kind.SYSCTL):
+    if entry.command.filtered and kind not in _LINE_BY_LINE:
         return None, _gap(output, "it went through a filter, which may have left out what matters")
     if kind in _PARTLY and only is not None and not _WHOLE.fullmatch(" ".join(only.words)):
         return None, None
     return (output, kind), None
 
 
+_OF_FILES = (Kind.DAEMON, Kind.UNIT)
+_LINE_BY_LINE = (Kind.IPTABLES, Kind.SYSCTL, Kind.PROCESSES)
+"""Kinds of which single lines tell something, and nothing is made of lines that are not there."""
 _PARTLY = (Kind.NFTABLES, Kind.INTERFACES, Kind.ROUTES, Kind.INTERFACES_JSON, Kind.ROUTES_JSON)
 _WHOLE = re.compile(
     r"nft (?:-\w+ )*list ruleset|ip (?:-\S+ )*(?:a(?:ddr(?:ess)?)?|r(?:oute)?)(?: (?:show|list|ls|s|l))?"

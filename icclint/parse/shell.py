@@ -18,7 +18,8 @@ from importlib.resources import files
 class Subject(Enum):
     """What of a host can change by itself.
 
-    ``REST`` is what a new start of the engine or of the host changes: versions, the engine's own configuration.
+    ``FILES`` is the configuration of the engine as it is written, which counts from its next start on; ``REST`` is what
+    only a new start changes, as its version.
     """
 
     RULES = "rules"
@@ -27,6 +28,7 @@ class Subject(Enum):
     CONTAINERS = "containers"
     SETTINGS = "settings"
     INTERFACES = "interfaces"
+    FILES = "files"
     REST = "rest"
 
 
@@ -216,7 +218,9 @@ def is_program(name: str) -> bool:
 
 
 _MORE = ("sudo", "reboot", "dockerd", "apt", "apt-get", "yum", "dnf")
-_SHOW = ("docker", "podman", "nft", "sysctl", "ip")
+_SHOW = (
+    "docker", "podman", "nft", "sysctl", "ip", "bridge", "ipset", "lsmod", "ps", "ufw", "firewall-cmd", "systemctl",
+)  # fmt: skip
 
 
 def shows_hosts(command: Simple) -> bool:
@@ -278,8 +282,7 @@ def _written(path: str | None) -> Subjects:
     """What changes where something is written to a file."""
     if path is None or not path.startswith(("/proc/sys", "/sys", "/etc")):
         return NOTHING
-    # A file below /etc counts from the next start on.
-    return frozenset((Subject.REST,)) if path.startswith("/etc") else frozenset((Subject.SETTINGS,))
+    return frozenset((Subject.FILES if path.startswith("/etc") else Subject.SETTINGS,))
 
 
 def _leads_elsewhere(command: Simple) -> bool:
@@ -354,7 +357,7 @@ def _by_firewall(command: Simple) -> Subjects:
 
 
 def _by_sed(command: Simple) -> Subjects:
-    return frozenset((Subject.REST,)) if command.has("i", "--in-place") else _written(command.writes_to)
+    return frozenset((Subject.FILES,)) if command.has("i", "--in-place") else _written(command.writes_to)
 
 
 _PROGRAMS: Mapping[str, Callable[[Simple], Subjects]] = {
@@ -366,7 +369,7 @@ _PROGRAMS: Mapping[str, Callable[[Simple], Subjects]] = {
     "nft": _by_nft,
     **dict.fromkeys(("modprobe", "rmmod", "insmod"), lambda _: frozenset((Subject.SETTINGS, Subject.RULES))),
     **dict.fromkeys(("ufw", "firewall-cmd"), _by_firewall),
-    **dict.fromkeys(("vi", "vim", "nano", "emacs"), lambda _: frozenset((Subject.REST,))),
+    **dict.fromkeys(("vi", "vim", "nano", "emacs"), lambda _: frozenset((Subject.FILES,))),
     "sed": _by_sed,
     "tee": lambda command: NOTHING.union(*map(_written, command.arguments)),
     **dict.fromkeys(_ON_ANOTHER_HOST, lambda _: NOTHING),

@@ -107,7 +107,8 @@ def looks_like_transcript(document: Document) -> bool:
 # A prompt, or the title of a fenced block, and a command whose output is read.
 _WORTH_A_LOOK = re.compile(
     r"(?:[#$>%*=+➜❯λ»-][ \t]+(?:[~/]\S*[ \t]+)?(?:[Oo]utput of:?[ \t]+)?`?|(?P<title>`))"
-    r"(?:\*\*)?(?:sudo[ \t]+(?:-\S+[ \t]+)*)?(?:/\S*/)?(?:ip6?tables|docker|podman|nft|sysctl|ip)\b"
+    r"(?:\*\*)?(?:sudo[ \t]+(?:-\S+[ \t]+)*)?(?:/\S*/)?"
+    r"(?:ip6?tables|docker|podman|nft|sysctl|ip|bridge|ipset|ufw|firewall-cmd|lsmod|systemctl)\b"
 )
 
 
@@ -201,7 +202,7 @@ class _Place:
         elif self.left is not None and not self.inside:
             self.inside = prompt.text
         away = self.left is not None or _CONTAINER.fullmatch(prompt.host) is not None
-        if any(simple.program in ("exit", "logout") for simple in command.commands) and self.left is not None:
+        if any(simple.program in ("exit", "logout", "lsmod") for simple in command.commands) and self.left is not None:
             self.left = None
             return True
         if not away and command.leads_elsewhere:
@@ -321,7 +322,7 @@ def _is_command(text: str) -> bool:
     """Whether a text begins with a program that is known."""
     words = text.split()
     program = words[0].rpartition("/")[2] if words else ""
-    whole = len(words) > 1 or program.endswith("-save") or program in ("exit", "logout")
+    whole = len(words) > 1 or program.endswith("-save") or program in ("exit", "logout", "lsmod")
     return whole and is_program(program) and not _PROSE.search(text)
 
 
