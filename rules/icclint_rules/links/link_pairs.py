@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from icclint.api import Effect, Host, LinkRule, Network, NotAssessed, Share, Span, iptables_knows_docker, link_rules
+from icclint.api import Effect, Host, LinkRule, Network, Share, Span, link_rules
 from icclint_rules.proof import arriving
 
 
@@ -21,12 +20,6 @@ def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
 def openings(effect: Effect, network: Network) -> dict[Span | None, Share]:
     """What lets new connections pass between the containers of a network, by the line that does."""
     return {share.decision.span: share for share in arriving(effect.within(network, 4))}
-
-
-def links_elsewhere(host: Host) -> Iterator[NotAssessed]:
-    """That there may be links whose rules no dump of iptables holds."""
-    if host.bridges and host.native_tables is None and not iptables_knows_docker(host):
-        yield NotAssessed("host", "the engine's rules may be in tables of nftables", "nft list ruleset")
 
 
 def why_orphaned(host: Host, network: Network, link: LinkRule) -> str | None:
