@@ -21,8 +21,8 @@ FLUSHED = ("09d-flushed-policy-drop",)
 
 
 def version(name: str) -> tuple[int, ...]:
-    """The release that a capture's folder is named after."""
-    return tuple(map(int, name.split("/", maxsplit=1)[0].split(".")))
+    """The release that a capture's folder is named after, the backend of its firewall left aside."""
+    return tuple(map(int, name.split("/", maxsplit=1)[0].partition("-")[0].split(".")))
 
 
 def host(documents: Mapping[str, str]) -> Host:
