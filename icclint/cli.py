@@ -6,16 +6,17 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypedDict, TypeVar, Unpack
 
 import click
 
 from icclint import __version__
+from icclint.output.delivery import MOST_RUNS, Delivery
+from icclint.output.formats import FORMATS, Checked
 
 if TYPE_CHECKING:
     from icclint.baseline import BaselineFile
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("high", "medium", "low", "note", "never")
 PROFILES = ("default", "audit")
-FORMATS = ("text", "json", "sarif")
 WIDEST_PAGE = 100
 """Prose in longer lines is hard to read."""
 
@@ -113,7 +113,11 @@ def _asking(command: _Command) -> _Command:
 @main.command(epilog=EXIT_CODES)
 @_asking
 @click.option("-o", "--output", "outputs", multiple=True, metavar="FORMAT[=FILE]",
-              help="text, json or sarif; to standard output, or to FILE. May be given several times.")  # fmt: skip
+              help=f"{', '.join(FORMATS)}; to standard output, or to FILE. May be given several times.")  # fmt: skip
+@click.option("--category", metavar="NAME",
+              help="In SARIF, tells the log from other logs of icclint on the same code.")  # fmt: skip
+@click.option("--run-per-host", is_flag=True,
+              help="In SARIF, a run for each host: alerts of hosts that are not in the log stay open.")  # fmt: skip
 @click.option("--fail-on", type=click.Choice(SEVERITIES),
               help="The least severity that makes the exit code 1.  [default: medium]")  # fmt: skip
 @click.option("--strict", is_flag=True, help="A gap, or a rule that could not be assessed, is exit code 3.")
@@ -126,6 +130,8 @@ def _asking(command: _Command) -> _Command:
               help="Colours in text; auto is on a terminal, unless NO_COLOR is set.")  # fmt: skip
 def check(
     outputs: tuple[str, ...],
+    category: str | None,
+    run_per_host: bool,
     fail_on: str | None,
     strict: bool,
     baseline: Path | None,
@@ -149,15 +155,23 @@ def check(
 
         run = replace(run, report=compare(run.report, known.values))
     least = fail_on or run.settings.fail_on
-    options = _options(asked, run, known, least, strict, show_all) if evidence else None
-    code = _exit_code(run.report, least, strict, run.complete)
+    delivery = Delivery(category, run_per_host, strict)
+    if run_per_host and len(run.captures) > MOST_RUNS:
+        raise click.UsageError(
+            f"GitHub takes {MOST_RUNS} runs in a log, and these are {len(run.captures)} hosts; "
+            "check some at a time, or leave out --run-per-host"
+        )
+    options = _options(asked, run, known, least, delivery, show_all) if evidence else None
+    code = _exit_code(run.report, least, strict)
+    documents = {d.name: d for capture in run.captures for d, _ in capture.documents if d.file is None}
+    checked = Checked(run.report, documents, run.rules, delivery, show_all)
     for form, file in targets:
-        _write(_render(form, run, show_all), file, _coloured(color, file))
+        _write(FORMATS[form](checked), file, _coloured(color, file))
     if evidence and options:
         from icclint.evidence import manifest  # noqa: PLC0415
 
-        reports = {form: _render(form, run, show_all) for form in sorted({"json", *(form for form, _ in targets)})}
-        _write(manifest(run.report, options, reports, run.complete, code), evidence, coloured=False)
+        reports = {form: FORMATS[form](checked) for form in sorted({"json", *(form for form, _ in targets)})}
+        _write(manifest(run.report, options, reports, code), evidence, coloured=False)
     sys.exit(code)
 
 
@@ -177,7 +191,7 @@ def write_baseline(output: str, **asked: Unpack[Asked]) -> None:
     found = baseline_of(run.report)
     _write(render_baseline(found), output, coloured=False)
     click.echo(f"findings written to {output}: {sum(one.count for one in found.findings)}")
-    sys.exit(_exit_code(run.report, "never", False, run.complete))
+    sys.exit(_exit_code(run.report, "never", False))
 
 
 @baselines.command("prune", epilog=EXIT_CODES)
@@ -197,7 +211,7 @@ def prune_baseline(file: Path, **asked: Unpack[Asked]) -> None:
     _write(render_baseline(kept), str(file), coloured=False)
     before, after = (sum(one.count for one in baseline.findings) for baseline in (known, kept))
     click.echo(f"findings taken out of {file}: {before - after}; left in it: {after}")
-    sys.exit(_exit_code(run.report, "never", False, run.complete))
+    sys.exit(_exit_code(run.report, "never", False))
 
 
 @main.command()
@@ -389,14 +403,13 @@ def _rules() -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class _Run:
-    """A report and what it was made of; ``complete`` tells that every path gave a capture."""
+    """A report and what it was made of."""
 
     report: Report
     captures: tuple[Capture, ...]
     rules: tuple[Rule, ...]
     configuration: ConfigurationFile | None
     acceptances: tuple[Acceptance, ...]
-    complete: bool
 
     @property
     def settings(self) -> Configuration:
@@ -411,7 +424,7 @@ def _settings(configuration: ConfigurationFile | None) -> Configuration:
 
 
 def _options(
-    asked: Asked, run: _Run, baseline: BaselineFile | None, fail_on: str, strict: bool, show_all: bool
+    asked: Asked, run: _Run, baseline: BaselineFile | None, fail_on: str, delivery: Delivery, show_all: bool
 ) -> Options:
     """What a run was asked for, as the manifest has it."""
     from icclint.evidence import Options, file_of  # noqa: PLC0415
@@ -422,7 +435,9 @@ def _options(
     return Options(
         rules=run.report.rules,
         fail_on=fail_on,
-        strict=strict,
+        strict=delivery.strict,
+        category=delivery.category,
+        run_per_host=delivery.per_host,
         show_all=show_all,
         at=asked["at"] and asked["at"].replace(tzinfo=UTC),
         accept=run.acceptances,
@@ -439,14 +454,14 @@ def _run(asked: Asked) -> _Run:
     read, complete = _captures(asked["captures"], asked["root"])
     from icclint.engine import check as ask  # noqa: PLC0415
 
-    report = ask(read, rules)
+    report = ask(read, rules).model_copy(update={"complete": complete})
     if configuration is None or asked["no_accept"]:
-        return _Run(report, read, rules, configuration, (), complete)
+        return _Run(report, read, rules, configuration, ())
     from icclint.accept import accept  # noqa: PLC0415
 
     today = (asked["at"] or datetime.now(UTC)).date()
     report = accept(report, configuration, [rule.id for rule in installed], today)
-    return _Run(report, read, rules, configuration, configuration.values.accept, complete)
+    return _Run(report, read, rules, configuration, configuration.values.accept)
 
 
 def _configuration(asked: Asked, rules: tuple[Rule, ...]) -> ConfigurationFile | None:
@@ -535,24 +550,6 @@ def _target(output: str) -> tuple[str, str | None]:
     return form, file or None
 
 
-def _render(form: str, run: _Run, show_all: bool) -> Iterator[str]:
-    report, rules = run.report, run.rules
-    documents = {d.name: d for capture in run.captures for d, _ in capture.documents if d.file is None}
-    if form == "json":
-        from icclint.output.json import render_json  # noqa: PLC0415
-
-        return render_json(report)
-    if form == "sarif":
-        from icclint.output.sarif import render_sarif  # noqa: PLC0415
-
-        # GitHub makes an alert of every result, suppressed or absent.
-        shown = report if show_all else report.model_copy(update={"accepted": (), "gone": ()})
-        return render_sarif(shown, documents, rules)
-    from icclint.output.text import render_accepted, render_text  # noqa: PLC0415
-
-    return chain(render_accepted(report, documents) if show_all else (), render_text(report, documents))
-
-
 def _coloured(color: str, file: str | None) -> bool:
     if color != "auto":
         return color == "always"
@@ -589,11 +586,11 @@ def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
         _fail(f"{file} cannot be written: {error.strerror}", USAGE)
 
 
-def _exit_code(report: Report, fail_on: str, strict: bool, complete: bool) -> int:
+def _exit_code(report: Report, fail_on: str, strict: bool) -> int:
     if report.crashes:
         return CRASHED
     unread = any(gap.whole for gap in report.gaps)
-    if not complete or unread or (strict and (report.gaps or report.not_assessed)):
+    if not report.complete or unread or (strict and (report.gaps or report.not_assessed)):
         return INCOMPLETE
     loud = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on != "never" else ()
     return FOUND if any(finding.severity in loud for finding in report.counting) else OK

@@ -50,6 +50,8 @@ class Options(_Part):
     rules: tuple[str, ...]
     fail_on: str
     strict: bool
+    category: str | None
+    run_per_host: bool
     show_all: bool
     at: datetime | None
     accept: tuple[Acceptance, ...]
@@ -94,9 +96,7 @@ class Manifest(_Part):
     exit_code: int
 
 
-def manifest(
-    report: Report, options: Options, rendered: Mapping[str, Iterable[str]], all_paths_read: bool, exit_code: int
-) -> Iterator[str]:
+def manifest(report: Report, options: Options, rendered: Mapping[str, Iterable[str]], exit_code: int) -> Iterator[str]:
     """The manifest of a run as JSON. ``rendered`` are the lines of the report in each format."""
     found = Manifest(
         version=__version__,
@@ -104,7 +104,7 @@ def manifest(
         options=options,
         documents=report.documents,
         not_analysed=NotAnalysed(
-            all_paths_read=all_paths_read,
+            all_paths_read=report.complete,
             gaps=report.gaps,
             not_assessed=report.not_assessed,
             crashes=tuple(FailedRule(rule=crash.rule, host=crash.host) for crash in report.crashes),

@@ -186,7 +186,8 @@ class Report(_Part):
     """Everything that a run has to say, in an order that does not depend on the order of its arguments.
 
     ``rules`` are those that were asked. Findings that are ``accepted`` are not among the others, and those that are
-    ``gone`` are of the baseline.
+    ``gone`` are of the baseline. Where it is not ``complete``, a path that was named gave no capture, and a host may be
+    missing.
     """
 
     format: Literal["icclint/1"] = "icclint/1"
@@ -200,6 +201,7 @@ class Report(_Part):
     accepted: tuple[ReportedFinding, ...] = ()
     idle_acceptances: tuple[ReportedIdleAcceptance, ...] = ()
     gone: tuple[ReportedGone, ...] = ()
+    complete: bool = True
 
     def is_told(self, rule: str, host: str) -> bool:
         """Whether a rule told all that it could of a host, so that what it did not find is not there."""

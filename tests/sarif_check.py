@@ -161,8 +161,12 @@ def descriptor_of_a_notification(log: Log) -> Iterator[tuple[str, str]]:
             known = [(number, found["id"]) for number, found in enumerate(run["tool"]["driver"][of])]
             if reference is None or (reference.get("index"), reference.get("id")) not in known:
                 yield where, f"{key} {reference} is not declared"
-        if not notification.get("locations"):
+        # Of these there need be no place: a path that is none, and the log itself.
+        if not notification.get("locations") and notification["descriptor"]["id"] not in _WITHOUT_PLACE:
             yield where, "no location"
+
+
+_WITHOUT_PLACE = ("path-not-read", "log-shortened")
 
 
 @check
@@ -210,6 +214,8 @@ def links_of_a_message(log: Log) -> Iterator[tuple[str, str]]:
         yield from ((where, f"no location for the link to {link}") for link in links if not _is_id(link, ids))
         if related and not links:
             yield where, "GitHub shows no related location, since the message links to none"
+        if len(links) < len(related) and len(text) < 1_000:
+            yield where, "GitHub does not show related locations without a link, and there is room for one"
         if re.search(r"\]\(", re.split(r"\. (?=[A-Z])", text)[0]):
             yield where, "the first sentence, which is the title, has a link"
 
@@ -364,6 +370,8 @@ def suppressions(log: Log) -> Iterator[tuple[str, str]]:
 def categories(log: Log) -> Iterator[tuple[str, str]]:
     if len(log.runs) > 20:
         yield "runs", "GitHub refuses more than 20"
+    ids = [run["automationDetails"]["id"] for run in log.runs if "automationDetails" in run]
+    yield from (("runs", f"no category, since no slash ends it: {id}") for id in ids if not id.endswith("/"))
     found = Counter(run.get("automationDetails", {}).get("id", "").rpartition("/")[0] for run in log.runs)
     yield from (("runs", f"{count} with the category {id!r}") for id, count in found.items() if count > 1)
 
@@ -457,6 +465,12 @@ def code_flows(log: Log) -> Iterator[tuple[str, str]]:
         for flow in result.get("codeFlows", []):
             for thread in flow["threadFlows"]:
                 yield from ((where, what) for what in _flow_faults(thread["locations"]))
+                places = [step.get("location", {}).get("physicalLocation", {}) for step in thread["locations"]]
+                regions = [(place.get("artifactLocation"), place.get("region")) for place in places]
+                primary = result["locations"][0]["physicalLocation"]
+                deciding = (primary["artifactLocation"], primary.get("region"))
+                if deciding in regions and regions[-1] != deciding:
+                    yield where, "goes on after the rule that decided"
 
 
 def _flow_faults(steps: list[Object]) -> Iterator[str]:

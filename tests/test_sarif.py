@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import os
+import random
 import shutil
+import string
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +30,7 @@ from icclint.engine import check
 from icclint.finding import Finding, NotAssessed
 from icclint.ir.host import Host
 from icclint.output import sarif
+from icclint.output.delivery import Delivery
 from icclint.output.sarif import render_sarif
 from icclint.packets.effect import Effect
 from icclint.report import (
@@ -55,6 +59,9 @@ BROKEN = "28.5.2/10a-accept-in-docker-user"
 
 # --- Logs ---
 
+DIRECT = Delivery()
+"""One run without a category, as by default."""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -63,10 +70,11 @@ class Checked:
     report: Report
     documents: Mapping[str, Document]
     rules: Sequence[Rule]
+    delivery: Delivery = DIRECT
 
     def log(self) -> str:
         """The log as it is written."""
-        return "".join(f"{line}\n" for line in render_sarif(self.report, self.documents, self.rules))
+        return "".join(f"{line}\n" for line in render_sarif(self.report, self.documents, self.rules, self.delivery))
 
     def root(self) -> Any:
         """The log as objects."""
@@ -136,18 +144,24 @@ def test_a_result_tells_what_the_report_tells() -> None:
     (flow,) = result["codeFlows"]
     assert finding.packet is not None
     assert finding.packet.text in flow["message"]["text"]
+    start = {name: state["text"] for name, state in flow["threadFlows"][0]["initialState"].items()}
+    assert start["destination"] == f"{finding.packet.destination} port {finding.packet.destination_port}"
+    assert start["in"] == start["out"] == "docker0"
     last = flow["threadFlows"][0]["locations"][-1]["location"]
     assert last["physicalLocation"]["region"] == result["locations"][0]["physicalLocation"]["region"]
     assert last["logicalLocations"][0]["fullyQualifiedName"] == "host/filter/DOCKER-USER"
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.partition("/")[2].startswith(("09b", "1"))])
-def test_a_code_flow_ends_where_the_finding_is(name: str) -> None:
+def test_a_code_flow_ends_with_a_rule_that_the_finding_names(name: str) -> None:
     for result in checked([capture(name)], RULES).root()["runs"][0]["results"]:
         if "codeFlows" in result:
+            places = [
+                place["physicalLocation"] for place in (*result["locations"], *result.get("relatedLocations", ()))
+            ]
             last = result["codeFlows"][0]["threadFlows"][0]["locations"][-1]["location"]["physicalLocation"]
-            primary = result["locations"][0]["physicalLocation"]
-            assert (last["artifactLocation"], last["region"]) == (primary["artifactLocation"], primary["region"])
+            named = [(place["artifactLocation"]["uri"], place["region"]) for place in places]
+            assert (last["artifactLocation"]["uri"], last["region"]) in named
 
 
 def test_what_is_accepted_is_suppressed_and_what_is_gone_is_absent() -> None:
@@ -195,6 +209,31 @@ def test_a_run_says_which_engine_wrote_the_rules_of_each_host() -> None:
     assert told["samples/28.5.2/icc-off"] == ["28.2 to 28.5"]
     assert told["samples/1.12/icc-off"] == ["1.10 to 17.03"]
     assert len(told) == len(captures)
+
+
+def test_a_log_has_no_category_unless_one_is_given() -> None:
+    (run,) = assert_sound(broken())["runs"]
+    assert "automationDetails" not in run
+
+
+@pytest.mark.parametrize("category", ["production", "production/", "/a/b"])
+def test_a_category_is_all_before_the_last_slash(category: str) -> None:
+    (run,) = assert_sound(replace(broken(), delivery=Delivery(category)))["runs"]
+    assert run["automationDetails"] == {"id": f"{category.strip('/')}/"}
+
+
+def test_a_run_for_each_host_tells_of_that_host_alone() -> None:
+    captures, _ = read_captures([str(ROOT / "samples" / "28.5.2")], ROOT)
+    together = checked(captures)
+    runs = assert_sound(replace(together, delivery=Delivery("lab", per_host=True)))["runs"]
+    hosts = [capture.host for capture in captures]
+    assert [run["automationDetails"]["id"] for run in runs] == [f"lab/{host}/" for host in hosts]
+    for run, host in zip(runs, hosts, strict=True):
+        assert [told["name"] for told in run["properties"]["hosts"]] == [host]
+        assert {artifact["properties"]["host"] for artifact in run["artifacts"]} == {host}
+    results = [result for run in runs for result in run["results"]]
+    assert len(results) == len(together.report.findings)
+    assert {result["properties"]["host"] for result in results} < set(hosts)
 
 
 def test_all_rules_that_ran_are_listed_and_no_others() -> None:
@@ -275,6 +314,19 @@ def test_what_was_not_captured_is_a_note(host: Path) -> None:
     root = assert_sound(checked_at(host))
     assert set(notifications(root)) == {("note", "not-assessed")}
     assert succeeded(root)
+
+
+def test_a_path_that_gave_no_capture_makes_the_run_fail() -> None:
+    root = assert_sound(broken().with_report(complete=False))
+    assert notifications(root) == [("error", "path-not-read")]
+    assert not succeeded(root)
+
+
+def test_what_the_strict_exit_code_counts_makes_the_run_fail(host: Path) -> None:
+    (host / "networks.json").unlink()
+    root = assert_sound(replace(checked_at(host), delivery=Delivery(strict=True)))
+    assert set(notifications(root)) == {("error", "not-assessed")}
+    assert not succeeded(root)
 
 
 def failing(error: Callable[[], Exception]) -> tuple[Rule, ...]:
@@ -462,14 +514,48 @@ def test_more_findings_than_github_takes_are_left_out_and_it_is_said(monkeypatch
     root = assert_sound(broken().with_report(findings=tuple(repeated(5))))
     assert len(root["runs"][0]["results"]) == 3
     (found,) = root["runs"][0]["invocations"][0]["toolExecutionNotifications"]
-    assert "The 2 findings after the first 3" in found["message"]["text"]
+    assert "The 2 results after the first 3" in found["message"]["text"]
 
 
 def test_as_many_findings_as_github_takes_are_written_one_by_one() -> None:
     assert sarif.MOST_RESULTS == 25_000
     found = broken().with_report(findings=tuple(repeated(25_001)))
-    results = [line for line in render_sarif(found.report, found.documents, RULES) if line.startswith('{"ruleId"')]
+    results = [
+        line for line in render_sarif(found.report, found.documents, RULES, Delivery()) if line.startswith('{"ruleId"')
+    ]
     assert len(results) == 25_000
+
+
+def test_a_log_ends_before_it_is_too_large_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "MOST_PACKED", 100_000)
+    root = assert_sound(broken().with_report(findings=tuple(repeated(2_000))))
+    written = len(root["runs"][0]["results"])
+    assert 0 < written < 2_000
+    (found,) = root["runs"][0]["invocations"][0]["toolExecutionNotifications"]
+    assert f"The {2_000 - written} results after the first {written}" in found["message"]["text"]
+
+
+def test_no_log_is_larger_than_github_takes() -> None:
+    # Nothing of it repeats, so gzip finds little to save.
+    noise = random.Random(1)
+    findings = tuple(
+        one.model_copy(update={"remedy": ("".join(noise.choices(string.printable[:94], k=4_000)),)})
+        for one in repeated(4_000)
+    )
+    log = broken().with_report(findings=findings).log()
+    assert 8_000_000 < len(gzip.compress(log.encode(), mtime=0)) < 10_000_000
+
+
+def test_a_document_of_garbage_does_not_fill_the_log(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "MOST_NOTIFICATIONS", 20)
+    edit(host / "iptables-save.txt", lambda text: text + b"garbage\n-A DOCKER-USER -j ACCEPT\n" * 30)
+    (host / "networks.json").write_bytes(b"")
+    root = assert_sound(checked_at(host))
+    told = notifications(root)
+    assert len(told) == 21
+    assert told[0] == ("error", "document-not-read")
+    assert told[-1] == ("warning", "log-shortened")
+    assert not succeeded(root)
 
 
 def test_more_places_and_steps_than_github_takes_are_left_out_and_it_is_said() -> None:
@@ -582,6 +668,11 @@ FAULTS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("links_of_a_message", "link elsewhere", lambda r: result(r)["message"].update(text="A. See [x](http://y).")),
     ("links_of_a_message", "an id twice", lambda r: result(r)["relatedLocations"][1].update(id=1)),
     ("links_of_a_message", "no link", lambda r: result(r)["message"].update(text="A. B.")),
+    (
+        "links_of_a_message",
+        "one link of two",
+        lambda r: result(r)["message"].update(text=text(r).partition(" and [")[0] + "."),
+    ),
     ("links_of_a_message", "in the title", lambda r: result(r)["message"].update(text="See [x](1).")),
     ("lengths_of_texts", "description", lambda r: rule(r)["fullDescription"].update(text="x" * 1025)),
     ("lengths_of_texts", "empty help", lambda r: rule(r)["help"].update(text="")),
@@ -620,6 +711,7 @@ FAULTS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("fingerprints", "a result twice", lambda r: r["runs"][0]["results"].append(result(r))),
     ("suppressions", "some", lambda r: r["runs"][0]["results"].append({**result(r), "suppressions": []})),
     ("categories", "one category twice", lambda r: r["runs"].append(r["runs"][0])),
+    ("categories", "no slash", lambda r: r["runs"][0].update(automationDetails={"id": "x"})),
     ("categories", "many runs", lambda r: r["runs"].extend(r["runs"] * 20)),
     ("addresses", "absolute", lambda r: place(r)["artifactLocation"].update(uri="/x")),
     ("addresses", "scheme", lambda r: place(r)["artifactLocation"].update(uri="file:x")),
@@ -640,6 +732,7 @@ FAULTS: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("code_flows", "too long", lambda r: steps(r).extend(steps(r) * 50)),
     ("code_flows", "by index", lambda r: steps(r)[0].update(index=0)),
     ("code_flows", "in silence", lambda r: steps(r)[0]["location"].pop("message")),
+    ("code_flows", "after the end", lambda r: steps(r).append({**steps(r)[0], "importance": "essential"})),
     ("code_flows", "no end", lambda r: steps(r)[-1].update(importance="important")),
     ("code_flows", "disorder", lambda r: steps(r)[0].update(executionOrder=9)),
     ("code_flows", "no depth", lambda r: steps(r)[0].pop("nestingLevel")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.difference import ConnectionChange, Difference
+from icclint.output.markdown import cell, table
 from icclint.output.visible import visible
 from icclint.reach import At
 from icclint.report import ReportedFinding
@@ -41,7 +42,7 @@ def render_markdown(change: Difference) -> Iterator[str]:
     if change.is_empty:
         yield "No difference in effect."
     if change.connections:
-        yield from _table(
+        yield from table(
             ("", "from", "to", "services", "network", "before", "after"),
             (
                 (
@@ -57,30 +58,17 @@ def render_markdown(change: Difference) -> Iterator[str]:
             ),
         )
     if change.claims:
-        yield from _table(
+        yield from table(
             ("of", "claim", "before", "after"),
             ((one.subject, one.claim, one.before or "", one.after or "") for one in change.claims),
         )
     things = [("appeared", name) for name in change.appeared] + [("disappeared", name) for name in change.disappeared]
     if things:
-        yield from _table(("", "network or container"), iter(things))
+        yield from table(("", "network or container"), iter(things))
     findings = [("new", f) for f in change.new_findings] + [("gone", f) for f in change.gone_findings]
     if findings:
-        yield from _table(("", "finding"), ((word, _finding(finding)) for word, finding in findings))
-    yield from (f"Not covered: {_cell(text)}" for text in change.not_covered)
-
-
-def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(map(_cell, row))} |"
-    yield ""
-
-
-def _cell(text: str) -> str:
-    """Captured text in a cell: what Markdown or HTML would read as its own is escaped."""
-    return "".join(f"\\{c}" if c in "\\`*_[]<>|~&" else c for c in visible(text))
+        yield from table(("", "finding"), ((word, _finding(finding)) for word, finding in findings))
+    yield from (f"Not covered: {cell(text)}" for text in change.not_covered)
 
 
 def _words(connection: ConnectionChange) -> str:

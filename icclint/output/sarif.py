@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import json
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -22,6 +23,7 @@ import attr
 import sarif_om as om
 
 from icclint import __version__
+from icclint.output.delivery import Delivery
 from icclint.output.page import markdown
 from icclint.output.visible import visible
 from icclint.report import (
@@ -37,6 +39,7 @@ from icclint.report import (
     ReportedIdleAcceptance,
     ReportedLocation,
     ReportedNotAssessed,
+    ReportedPacket,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +54,10 @@ FINGERPRINT = "icclintFinding/v1"
 
 MOST_RESULTS = 25_000
 """GitHub refuses a run with more."""
+MOST_PACKED = 9_000_000
+"""GitHub refuses a log of more than 10 MB of gzip; results end here, as what follows them takes room too."""
+MOST_NOTIFICATIONS = 1_000
+"""A document of nothing but garbage has a gap in every line."""
 MOST_RELATED = 900
 """GitHub refuses a result with more than 1,000 locations; its place and its path count as well."""
 MOST_STEPS = 50
@@ -67,18 +74,49 @@ CONTEXT_LINES = 3
 CONTEXT_COLUMNS = 80
 
 
-def render_sarif(report: Report, documents: Mapping[str, Document], rules: Sequence[Rule]) -> Iterator[str]:
-    """The log, line by line: one line for each result, and one for each other member of the run.
+def render_sarif(
+    report: Report, documents: Mapping[str, Document], rules: Sequence[Rule], delivery: Delivery
+) -> Iterator[str]:
+    """The log, line by line: one line for each result, and one for each other member of a run.
 
     ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry.
     Findings that are accepted are suppressed results, and those that are gone are absent ones.
     """
-    places = _Places.of(report, documents)
-    order = {rule.id: index for index, rule in enumerate(rules)}
-    results = islice(_results(report, places, rules, order), MOST_RESULTS)
+    room = _Room()
+    runs = [_Run(part, _Places.of(part, documents), rules, delivery, room) for part in _parts(report, delivery)]
     log = om.SarifLog(schema_uri=SCHEMA, version="2.1.0", runs=[])
-    run = _run(report, places, rules, order)
-    return _with_items(log, "runs", _with_items(run, "results", _comma_separated(_line(result) for result in results)))
+    yield from map(room.with_line, _with_items(log, {"runs": _separated(run.lines() for run in runs)}))
+
+
+def _parts(report: Report, delivery: Delivery) -> list[Report]:
+    """What each run tells of."""
+    if not delivery.per_host:
+        return [report]
+    by_host = ("documents", "findings", "not_assessed", "gaps", "crashes", "accepted", "gone")
+    return [
+        report.model_copy(
+            update={"hosts": (host,)}
+            | {key: tuple(part for part in getattr(report, key) if part.host == host.name) for key in by_host}
+        )
+        for host in report.hosts
+    ]
+
+
+class _Room:
+    """What gzip makes of the lines so far. Level 1 packs least, so that no other level makes more of them."""
+
+    def __init__(self) -> None:
+        self._packer = zlib.compressobj(1)
+        self._bytes = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._bytes > MOST_PACKED
+
+    def with_line(self, line: str) -> str:
+        """The line, which is counted."""
+        self._bytes += len(self._packer.compress(line.encode()))
+        return line
 
 
 # --- The run and its tool ---
@@ -132,6 +170,12 @@ _UNREAD = _Notice(
     "Nothing of a document could be used, so findings may be missing.",
     "Capture the document anew, or take it out of the capture if it does not belong there.",
 )
+_MISSING = _Notice(
+    "path-not-read",
+    "error",
+    "A path that was named gave no capture, so findings may be missing.",
+    "Look at the messages of `icclint check`, which name the path and say why.",
+)
 _GAP = _Notice(
     "not-understood",
     "warning",
@@ -162,28 +206,58 @@ _UNUSED = _Notice(
     "An acceptance matches no finding.",
     "Take the entry out of the configuration, or mend its names.",
 )
-_NOTICES = (_CRASHED, _UNREAD, _GAP, _NOT_ASSESSED, _SHORTENED, _ENDED, _UNUSED)
+_NOTICES = (_CRASHED, _UNREAD, _MISSING, _GAP, _NOT_ASSESSED, _SHORTENED, _ENDED, _UNUSED)
 
 
-def _run(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[str, int]) -> om.Run:
-    taxa = _taxa(rules)
-    return om.Run(
-        tool=om.Tool(driver=_driver(rules, taxa)),
-        taxonomies=[_component(taxonomy, names) for taxonomy, names in taxa.items()] or None,
-        # Columns count what Python counts, and a lone carriage return ends no line.
-        column_kind="unicodeCodePoints",
-        newline_sequences=["\r\n", "\n"],
-        # Without a URI, since where a capture lies on this machine is nobody's business (section 3.14.14).
-        original_uri_base_ids={ROOT: om.ArtifactLocation(description=_message("The folder of the captures."))},
-        artifacts=[_artifact(document, places) for document in _unique(report.documents)],
-        invocations=[_invocation(report, places, order)],
-        results=[],
-        properties={
-            "hosts": [
-                {"name": host.name, "rulesOf": [found.releases for found in host.rules_of]} for host in report.hosts
-            ]
-        },
-    )
+@dataclass
+class _Run:
+    """One run of the log. ``written`` counts its results."""
+
+    report: Report
+    places: _Places
+    rules: Sequence[Rule]
+    delivery: Delivery
+    room: _Room
+    written: int = 0
+
+    def lines(self) -> Iterator[str]:
+        """The run line by line. What is said of the run as a whole comes after the results, when it is known."""
+        order = {rule.id: index for index, rule in enumerate(self.rules)}
+        results = ([_line(result)] for result in self._fitting(order))
+        return _with_items(self._frame(), {"results": _separated(results), "invocations": self._closing(order)})
+
+    def _fitting(self, order: Mapping[str, int]) -> Iterator[om.Result]:
+        """The results for which there is room, the worst first."""
+        for result in islice(_results(self.report, self.places, self.rules, order), MOST_RESULTS):
+            if self.room.is_full:
+                return
+            self.written += 1
+            yield result
+
+    def _closing(self, order: Mapping[str, int]) -> Iterator[str]:
+        yield _line(_invocation(self, order))
+
+    def _frame(self) -> om.Run:
+        """All that is known before any result."""
+        taxa = _taxa(self.rules)
+        report, places = self.report, self.places
+        id = self.delivery.id_of(report.hosts[0].name if report.hosts else "")
+        return om.Run(
+            tool=om.Tool(driver=_driver(self.rules, taxa)),
+            automation_details=om.RunAutomationDetails(id=id) if id else None,
+            taxonomies=[_component(taxonomy, names) for taxonomy, names in taxa.items()] or None,
+            # Columns count what Python counts, and a lone carriage return ends no line.
+            column_kind="unicodeCodePoints",
+            newline_sequences=["\r\n", "\n"],
+            # Without a URI, since where a capture lies on this machine is nobody's business (section 3.14.14).
+            original_uri_base_ids={ROOT: om.ArtifactLocation(description=_message("The folder of the captures."))},
+            artifacts=[_artifact(document, places) for document in _unique(report.documents)],
+            properties={
+                "hosts": [
+                    {"name": host.name, "rulesOf": [found.releases for found in host.rules_of]} for host in report.hosts
+                ]
+            },
+        )
 
 
 def _driver(rules: Sequence[Rule], taxa: _Taxa) -> om.ToolComponent:
@@ -510,6 +584,8 @@ def _code_flow(finding: ReportedFinding, places: _Places) -> om.CodeFlow:
         message=_message(packet),
         thread_flows=[
             om.ThreadFlow(
+                # Not an immutable state: address translation changes the packet on its way.
+                initial_state=_state(finding.packet) if finding.packet else None,
                 locations=[
                     om.ThreadFlowLocation(
                         location=places.location(step.location, _step_text(step), step, finding.host),
@@ -519,21 +595,44 @@ def _code_flow(finding: ReportedFinding, places: _Places) -> om.CodeFlow:
                         kinds=_kinds(step),
                     )
                     for number, step in steps
-                ]
+                ],
             )
         ],
     )
 
 
+def _state(packet: ReportedPacket) -> dict[str, om.MultiformatMessageString]:
+    """The packet at the start of its way, part by part."""
+    parts = {
+        "in": packet.in_interface,
+        "out": packet.out_interface,
+        "source": _with_port(packet.source, packet.source_port),
+        "destination": _with_port(packet.destination, packet.destination_port),
+        "protocol": packet.protocol,
+        "state": packet.state,
+    }
+    return {name: om.MultiformatMessageString(text=_escaped(visible(text))) for name, text in parts.items() if text}
+
+
+def _with_port(address: str, port: int | None) -> str:
+    return address if port is None else f"{address} port {port}"
+
+
 def _telling(finding: ReportedFinding) -> list[PathStep]:
-    """The steps up to the one that decided. Policies of tables that have nothing against a packet are no news."""
+    """The steps up to the one that decided. Policies of tables that have nothing against a packet are no news.
+
+    The one that decided is the place of the finding; where that is a claim, it is among the places that it leans on.
+    """
     steps = [
         step
         for step in finding.path
         if step.table == "filter" or step.text != "policy ACCEPT" or step.location == finding.location
     ] or list(finding.path)
-    decided = [number for number, step in enumerate(steps, start=1) if step.location == finding.location]
-    return steps[: decided[-1]] if decided else steps
+    for places in ([finding.location], [related.location for related in finding.related]):
+        decided = [number for number, step in enumerate(steps, start=1) if step.location in places]
+        if decided:
+            return steps[: decided[-1]]
+    return steps
 
 
 def _step_text(step: PathStep) -> str:
@@ -559,46 +658,54 @@ def _kinds(step: PathStep) -> list[str] | None:
 # --- What kept the analysis from being complete ---
 
 
-def _invocation(report: Report, places: _Places, order: Mapping[str, int]) -> om.Invocation:
-    notifications = [
-        *(_of_gap(gap, places) for gap in report.gaps),
-        *(_of_not_assessed(word, order) for word in report.not_assessed),
-        *(_of_crash(crash, order) for crash in report.crashes),
-        *_of_shortened(report, places),
-    ]
+def _invocation(run: _Run, order: Mapping[str, int]) -> om.Invocation:
+    told = list(_notifications(run, order))
+    # Findings that are missing for such a reason must not be taken for mended ones.
+    failed = any(notification.level == "error" for notification in told)
+    left = told[MOST_NOTIFICATIONS:]
+    if left:
+        told[MOST_NOTIFICATIONS:] = [_notification(_SHORTENED, f"{len(left)} more notifications are left out.")]
     return om.Invocation(
-        # Findings that are missing for such a reason must not be taken for mended ones.
-        execution_successful=not report.crashes and not any(gap.whole for gap in report.gaps),
-        tool_execution_notifications=notifications,
-        tool_configuration_notifications=list(map(_of_idle_acceptance, report.idle_acceptances)) or None,
+        execution_successful=not failed,
+        tool_execution_notifications=told,
+        tool_configuration_notifications=list(map(_of_idle_acceptance, run.report.idle_acceptances)) or None,
     )
 
 
 def _of_idle_acceptance(one: ReportedIdleAcceptance) -> om.Notification:
-    notice = _ENDED if one.kind == _ENDED.id else _UNUSED
-    return om.Notification(
-        descriptor=om.ReportingDescriptorReference(id=notice.id, index=_NOTICES.index(notice)),
-        level=notice.level,
-        message=_message(f"{one.file}, line {one.line}: {one.text}."),
-    )
+    return _notification(_ENDED if one.kind == _ENDED.id else _UNUSED, f"{one.file}, line {one.line}: {one.text}.")
 
 
-def _of_gap(gap: ReportedGap, places: _Places) -> om.Notification:
+def _notifications(run: _Run, order: Mapping[str, int]) -> Iterator[om.Notification]:
+    """All that kept the run from being complete, and then what does not fit into the log."""
+    report, places, strict = run.report, run.places, run.delivery.strict
+    yield from (_of_crash(crash, order) for crash in report.crashes)
+    if not report.complete:
+        yield _notification(_MISSING, "A path that was named gave no capture.")
+    for gap in sorted(report.gaps, key=lambda gap: not gap.whole):
+        yield _of_gap(gap, places, "error" if strict else None)
+    yield from (_of_not_assessed(word, order, "error" if strict else None) for word in report.not_assessed)
+    yield from _of_shortened(run)
+
+
+def _of_gap(gap: ReportedGap, places: _Places, level: str | None) -> om.Notification:
     text = f": '{_clipped(gap.text, MOST_DESCRIPTION)}'" if gap.text else ""
     return _notification(
         _UNREAD if gap.whole else _GAP,
         f"{'Not read' if gap.whole else 'Not understood'}: {gap.reason}{text}.",
         places.location(gap.location),
+        level,
     )
 
 
-def _of_not_assessed(word: ReportedNotAssessed, order: Mapping[str, int]) -> om.Notification:
+def _of_not_assessed(word: ReportedNotAssessed, order: Mapping[str, int], level: str | None) -> om.Notification:
     command = f" Capture with `{word.capture_with}`." if word.capture_with else ""
     subject = "host" if word.subject == "host" else f"{word.subject} of host"
     return _notification(
         _NOT_ASSESSED,
         f"Rule {word.rule} cannot tell of {subject} '{word.host}': {word.reason}.{command}",
         om.Location(logical_locations=[_logical(word.host, "host")]),
+        level,
         associated_rule=_reference(word.rule, order),
     )
 
@@ -622,12 +729,12 @@ def _exception(error: str) -> tuple[str, str]:
     return kind or "Exception", message
 
 
-def _of_shortened(report: Report, places: _Places) -> Iterator[om.Notification]:
-    left = (*report.findings, *report.accepted)[MOST_RESULTS:]
+def _of_shortened(run: _Run) -> Iterator[om.Notification]:
+    findings = (*run.report.findings, *run.report.accepted)
+    left = len(findings) + len(run.report.gone) - run.written
     if left:
-        text = f"The {len(left)} findings after the first {MOST_RESULTS}, the least severe ones, are left out."
-        yield _notification(_SHORTENED, text, places.location(left[0].location))
-    for finding in (*report.findings, *report.accepted)[:MOST_RESULTS]:
+        yield _notification(_SHORTENED, f"The {left} results after the first {run.written} are left out.")
+    for finding in findings[: run.written]:
         lost = {
             "places": len(finding.related) - MOST_RELATED,
             "steps": len(_telling(finding)) - MOST_STEPS if finding.path else 0,
@@ -635,15 +742,17 @@ def _of_shortened(report: Report, places: _Places) -> Iterator[om.Notification]:
         words = [f"{count} {what}" for what, count in lost.items() if count > 0]
         if words:
             text = f"A finding of rule {finding.rule} goes without {' and '.join(words)}."
-            yield _notification(_SHORTENED, text, places.location(finding.location))
+            yield _notification(_SHORTENED, text, run.places.location(finding.location))
 
 
-def _notification(notice: _Notice, text: str, location: om.Location, **details: Any) -> om.Notification:
+def _notification(
+    notice: _Notice, text: str, location: om.Location | None = None, level: str | None = None, **details: Any
+) -> om.Notification:
     return om.Notification(
         descriptor=om.ReportingDescriptorReference(id=notice.id, index=_NOTICES.index(notice)),
-        level=notice.level,
+        level=level or notice.level,
         message=_message(text),
-        locations=[location],
+        locations=[location] if location else None,
         **details,
     )
 
@@ -866,26 +975,29 @@ def _line(value: Any) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _with_items(value: Any, key: str, items: Iterable[str]) -> Iterator[str]:
-    """An object, a line for each member, whose array ``key`` comes from a stream.
+def _with_items(value: Any, arrays: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """An object, a line for each member, whose last members are ``arrays``, which come from streams.
 
     A million objects at once cost more than their results: Python's garbage collector goes through them again and
     again.
     """
     yield "{"
     for name, member in _plain(value).items():
-        if name != key:
+        if name not in arrays:
             yield f"{_line(name)}:{_line(member)},"
-    yield f"{_line(key)}:["
-    yield from items
-    yield "]}"
+    for number, (name, lines) in enumerate(arrays.items(), start=1):
+        yield f"{_line(name)}:["
+        yield from lines
+        yield "]," if number < len(arrays) else "]}"
 
 
-def _comma_separated(lines: Iterable[str]) -> Iterator[str]:
+def _separated(items: Iterable[Iterable[str]]) -> Iterator[str]:
+    """The items of an array, each in one line or several, with commas between them."""
     before = None
-    for line in lines:
-        if before is not None:
-            yield f"{before},"
-        before = line
+    for item in items:
+        for number, line in enumerate(item):
+            if before is not None:
+                yield before if number else f"{before},"
+            before = line
     if before is not None:
         yield before
