@@ -68,6 +68,12 @@ def _gitlab(checked: Checked) -> Iterator[str]:
     return render_gitlab(checked.report)
 
 
+def _gitlab_sast(checked: Checked) -> Iterator[str]:
+    from icclint.output.gitlab_sast import render_gitlab_sast  # noqa: PLC0415
+
+    return render_gitlab_sast(checked.report, checked.rules)
+
+
 def _junit(checked: Checked) -> Iterator[str]:
     from icclint.output.junit import render_junit  # noqa: PLC0415
 
@@ -92,6 +98,7 @@ FORMATS: Mapping[str, Renderer] = {
     "sarif": _sarif,
     "github": _github,
     "gitlab": _gitlab,
+    "gitlab-sast": _gitlab_sast,
     "junit": _junit,
     "markdown": _markdown,
     "csv": _csv,

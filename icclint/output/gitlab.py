@@ -30,12 +30,12 @@ def _issue(finding: ReportedFinding) -> dict[str, object]:
     return {
         "description": visible(finding.message),
         "check_name": finding.rule,
-        "fingerprint": _fingerprint(finding),
+        "fingerprint": fingerprint(finding),
         "severity": _SEVERITIES[finding.severity],
         "location": {"path": visible(place.document), "lines": {"begin": place.line, "end": place.end_line}},
     }
 
 
-def _fingerprint(finding: ReportedFinding) -> str:
+def fingerprint(finding: ReportedFinding) -> str:
     """GitLab takes issues with equal fingerprints for one, and the same thing may be wrong with two hosts."""
     return hashlib.sha256(f"{finding.host}\0{finding.fingerprint}".encode("utf-8", "replace")).hexdigest()

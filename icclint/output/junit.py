@@ -5,7 +5,6 @@ The elements are those that Jenkins, GitLab and the reporters for GitHub have in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 from xml.etree import ElementTree
@@ -86,14 +85,14 @@ def _gap(gap: ReportedGap) -> str:
 
 
 def _suite(host: str, cases: Sequence[_Case]) -> str:
-    suite = ElementTree.Element("testsuite", name=_xml(host), tests=str(len(cases)), time="0")
+    suite = ElementTree.Element("testsuite", name=visible(host), tests=str(len(cases)), time="0")
     for attribute, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(sum(case.outcome == outcome for case in cases)))
     for case in cases:
-        element = ElementTree.SubElement(suite, "testcase", classname=_class(host), name=_xml(case.name), time="0")
+        element = ElementTree.SubElement(suite, "testcase", classname=_class(host), name=visible(case.name), time="0")
         if case.outcome:
-            told = ElementTree.SubElement(element, case.outcome, message=_xml(case.message))
-            told.text = "\n".join(map(_xml, case.text.split("\n")))
+            told = ElementTree.SubElement(element, case.outcome, message=visible(case.message))
+            told.text = "\n".join(map(visible, case.text.split("\n")))
             if case.type:
                 told.set("type", case.type)
     ElementTree.indent(suite)
@@ -102,12 +101,4 @@ def _suite(host: str, cases: Sequence[_Case]) -> str:
 
 def _class(host: str) -> str:
     """Readers take what stands before the last dot of a class for its package, so other dots would be folders too."""
-    return f"icclint.{_xml(host).replace('.', '_').replace('/', '.')}"
-
-
-# What no XML 1.0 document can hold, beside what `visible` makes visible.
-_NOT_XML = re.compile("[\ufffe\uffff]")
-
-
-def _xml(text: str) -> str:
-    return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", visible(text))
+    return f"icclint.{visible(host).replace('.', '_').replace('/', '.')}"

@@ -59,7 +59,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[st
     yield ""
 
 
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|~&]|\A[-+#=]")
 # GitHub and GitLab make links of these wherever they stand in text, also where a backslash stands before them; a
 # comment between their parts is not shown and makes them text.
 _LINKED = re.compile(r"(?<=[@#!$%^])(?=\w)|(?<=www)(?=\.)|(?=://)|(?<=mailto)(?=:)|(?<=xmpp)(?=:)", re.IGNORECASE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+# Unassigned like many others, but for good, and no XML document may hold them.
+_NO_CHARACTERS = "\ufffe\uffff"
 
 
 def visible(text: str) -> str:
@@ -20,7 +22,7 @@ def visible(text: str) -> str:
 def _shown(character: str) -> str:
     if character == "\t":
         return " "
-    if unicodedata.category(character) not in _UNSEEN:
+    if unicodedata.category(character) not in _UNSEEN and character not in _NO_CHARACTERS:
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
