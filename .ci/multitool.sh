@@ -4,25 +4,15 @@
 #   .ci/multitool.sh LOG...
 #
 # Ends with 0 if it has no error and no warning on any log, 1 if it has, or if it does not see the faults of a log that
-# is bad on purpose, and 2 if it cannot be had. It comes from npm, into a folder of its own, unless it is in node_modules
-# already.
+# is bad on purpose, and 2 if it cannot be had.
 set -euo pipefail
 
-version=5.7.0
-package=node_modules/@microsoft/sarif-multitool-linux
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-if [ ! -d "$here/../$package" ]; then
-  npm install --prefix "$work" --no-save --ignore-scripts --no-audit --no-fund --loglevel=error \
-    "@microsoft/sarif-multitool@$version" >&2 || exit 2
-  tool=$work/$package/Sarif.Multitool
-else
-  tool=$here/../$package/Sarif.Multitool
-fi
-# All that the scripts of the package would do.
-chmod u+x "$tool" || exit 2
+"$here/npm.sh" || exit 2
+tool=$here/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
 
 # Prints what the validator has on a log: the numbers of errors, warnings and notes, then a line for each error and each
 # warning. Its exit code says nothing, so the report is read. A level of "warning" goes without saying there.

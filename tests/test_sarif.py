@@ -45,6 +45,7 @@ from icclint.report import (
 from icclint.rule import Profile, Rule
 from icclint.source import Document
 from tests.captured import NAMES, capture
+from tests.npm import run_with_npm
 from tests.sarif_check import CHECKS, Log, faults
 
 ROOT = Path(__file__).parent.parent
@@ -865,15 +866,17 @@ def test_only_those_who_ask_for_sarif_import_it(form: str, imported: bool) -> No
     assert done.stderr.strip() == str(imported)
 
 
-# --- Microsoft's validator ---
+# --- The validators of those who read the logs ---
 
 
-def for_multitool(host: Path) -> Iterator[tuple[str, Checked]]:
+def for_validators(host: Path) -> Iterator[tuple[str, Checked]]:
     """Logs of all sorts: with findings and without, with gaps, with crashes, with odd names, of many hosts."""
     for name in ("10a-accept-in-docker-user", "12a-ipv6-no-ip6tables", "23-icc-spellings", "02-default-icc-false"):
         yield name, checked([capture(f"28.5.2/{name}")])
     yield "link", checked([capture("20.10.24/04a-link-target-removed")])
     yield "samples", checked(read_captures([str(ROOT / "samples")], ROOT)[0])
+    hosts = read_captures([str(ROOT / "samples" / "28.5.2")], ROOT)[0][:4]
+    yield "runs", replace(checked(hosts), delivery=Delivery("lab", per_host=True))
     yield "crash", checked([capture(BROKEN)], failing(lambda: ValueError("boom {0}")))
     finding = broken().report.findings[0]
     step = finding.path[0].model_copy(update={"location": None})
@@ -885,15 +888,14 @@ def for_multitool(host: Path) -> Iterator[tuple[str, Checked]]:
     yield "gaps", checked_at(host)
 
 
-@pytest.mark.multitool
-def test_multitool_has_no_error_and_no_warning(host: Path, tmp_path: Path) -> None:
+@pytest.mark.npm
+def test_microsofts_multitool_and_githubs_upload_action_take_all_logs(host: Path, tmp_path: Path) -> None:
     paths = []
-    for name, found in for_multitool(host):
+    for name, found in for_validators(host):
         assert_sound(found)
         paths.append(tmp_path / f"{name}.sarif")
         paths[-1].write_text(found.log(), encoding="utf-8")
-    done = subprocess.run([ROOT / ".ci" / "multitool.sh", *paths], capture_output=True, text=True, check=False)
-    if done.returncode == 2 and os.environ.get("CI") != "true":
-        pytest.skip(f"NOT VALIDATED: npm does not give sarif-multitool: {done.stderr[-300:]}")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("0 errors, 0 warnings") == len(paths)
+    for script, word in (("multitool.sh", ": 0 errors, 0 warnings"), ("upload-action.sh", ": 0 errors")):
+        done = run_with_npm(script, *paths)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count(word) == len(paths)
