@@ -319,3 +319,9 @@ def test_ci_runs_the_commands_that_the_readme_gives() -> None:
     script = (ROOT / ".ci/run").read_text()
     assert len(commands) == 2
     assert all(command in script for command in commands)
+
+
+def test_a_run_for_each_host_is_for_as_many_hosts_as_github_takes() -> None:
+    done = run("check", str(ROOT / "tests" / "captures" / "28.5.2"), "--run-per-host", "-o", "sarif")
+    assert done.exit_code == 2
+    assert "GitHub takes 20 runs in a log" in done.stderr

@@ -6,8 +6,9 @@ shows ten annotations of each level for a step; the log of the step has all of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from icclint.output.proof import proof_lines
 from icclint.output.visible import visible
 from icclint.report import Report, ReportedFinding, ReportedLocation, ReportedNotAssessed
 
@@ -32,10 +33,7 @@ def render_github(report: Report) -> Iterator[str]:
 
 def _story(finding: ReportedFinding) -> Iterator[str]:
     yield f"{finding.message} (possible)" if finding.confidence == "possible" else finding.message
-    if finding.packet is not None:
-        yield f"packet: {finding.packet.text}"
-    yield from (f"assuming that {assumption.text}" for assumption in finding.assumptions)
-    yield from (f"remedy: {command}" for command in finding.remedy)
+    yield from proof_lines(finding)
 
 
 def _lack(word: ReportedNotAssessed) -> Iterator[str]:
@@ -44,7 +42,7 @@ def _lack(word: ReportedNotAssessed) -> Iterator[str]:
         yield f"capture with: {word.capture_with}"
 
 
-def _command(level: str, title: str, lines: Iterator[str] | list[str], location: ReportedLocation | None = None) -> str:
+def _command(level: str, title: str, lines: Iterable[str], location: ReportedLocation | None = None) -> str:
     properties = {**(_place(location) if location else {}), "title": title}
     written = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items())
     return f"::{level} {written}::{_data(lines)}"
@@ -58,7 +56,7 @@ def _place(location: ReportedLocation) -> dict[str, str | int]:
     return {**lines, "col": location.column, "endColumn": location.end_column}
 
 
-def _data(lines: Iterator[str] | list[str]) -> str:
+def _data(lines: Iterable[str]) -> str:
     """Lines as one; all that is captured is in the data or in a property of a command, and can begin none."""
     return "%0A".join(visible(line).replace("%", "%25") for line in lines if line)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 from xml.etree import ElementTree
 
+from icclint.output.proof import proof_lines
 from icclint.output.visible import visible
 from icclint.report import Report, ReportedCrash, ReportedFinding, ReportedGap, ReportedNotAssessed
 from icclint.rule import Rule
@@ -69,10 +70,7 @@ def _story(finding: ReportedFinding) -> Iterator[str]:
     yield f"{finding.location.document}:{finding.location.line}: {finding.message}"
     for related in finding.related:
         yield f"{related.location.document}:{related.location.line}: {related.message}"
-    if finding.packet is not None:
-        yield f"packet: {finding.packet.text}"
-    yield from (f"assuming that {assumption.text}" for assumption in finding.assumptions)
-    yield from (f"remedy: {command}" for command in finding.remedy)
+    yield from proof_lines(finding)
 
 
 def _lack(word: ReportedNotAssessed) -> str:

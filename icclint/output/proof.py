@@ -1,0 +1,15 @@
+"""What speaks for a finding, in lines of plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from icclint.report import ReportedFinding
+
+
+def proof_lines(finding: ReportedFinding) -> Iterator[str]:
+    """The packet, what is supposed, and what would mend it. Captured text in them is as it was captured."""
+    if finding.packet is not None:
+        yield f"packet: {finding.packet.text}"
+    yield from (f"assuming that {assumption.text}" for assumption in finding.assumptions)
+    yield from (f"remedy: {command}" for command in finding.remedy)
