@@ -25,7 +25,7 @@ from icclint.capture.read import read_captures
 from icclint.engine import check
 from icclint.output.delivery import Delivery
 from icclint.output.formats import FORMATS, Checked
-from icclint.report import ReportedAssumption, ReportedCrash, ReportedGap, ReportedNotAssessed
+from icclint.report import ReportedAcceptance, ReportedAssumption, ReportedCrash, ReportedGap, ReportedNotAssessed
 from tests.captured import NAMES, capture
 
 ROOT = Path(__file__).parent.parent
@@ -310,6 +310,29 @@ def test_csv_holds_any_text_and_no_formula(text: str) -> None:
 
 
 # --- All of them ---
+
+
+def decided() -> Written:
+    """A report in which one finding is known and another accepted."""
+    plain = written("28.5.2/10a-accept-in-docker-user")
+    first = plain.checked.report.findings[0]
+    acceptance = ReportedAcceptance(reason="OPS-412 | <b>", until=None)
+    accepted = first.model_copy(update={"subject": "network other", "acceptance": acceptance})
+    return plain.having(findings=(first.model_copy(update={"state": "known"}),), accepted=(accepted,))
+
+
+def test_what_is_known_or_accepted_fails_nothing() -> None:
+    (name, _, data) = runner(decided().text("github").splitlines()[0])
+    assert (name, data.splitlines()[0].rpartition(" ")[2]) == ("notice", "(known)")
+    (suite,) = suites(decided().text("junit"))
+    (rule,) = {finding.rule for finding in decided().checked.report.findings}
+    assert (suite.failures, suite.errors) == (0, 0)
+    assert {outcomes(suite)[f"{rule} ({subject})"] for subject in ("network bridge", "network other")} == {"Skipped"}
+    found = rows(decided().text("csv"))
+    assert [(row["outcome"], row["state"]) for row in found[:2]] == [("broken", "known"), ("accepted", "")]
+    html = cmarkgfm.github_flavored_markdown_to_html(decided().text("markdown"))
+    assert_no_markup(html, TABLES)
+    assert "OPS-412 | &lt;b&gt;" in html
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from icclint.report import Report, ReportedFinding, ReportedGap, ReportedLocatio
 
 
 class _Row(NamedTuple):
-    """``outcome`` is broken, not assessed, gap or crash. The names of the members are the head of the table."""
+    """``outcome`` is broken, accepted, not assessed, gap or crash. The names of the members head the table."""
 
     outcome: str
     severity: str = ""
     confidence: str = ""
+    state: str = ""
     rule: str = ""
     host: str = ""
     subject: str = ""
@@ -38,7 +39,7 @@ def render_csv(report: Report) -> Iterator[str]:
 
 
 def _rows(report: Report) -> Iterator[_Row]:
-    yield from map(_broken, report.findings)
+    yield from map(_broken, (*report.findings, *report.accepted))
     for word in report.not_assessed:
         yield _Row(
             "not assessed",
@@ -57,9 +58,10 @@ def _rows(report: Report) -> Iterator[_Row]:
 
 def _broken(finding: ReportedFinding) -> _Row:
     return _Row(
-        "broken",
+        "accepted" if finding.acceptance else "broken",
         severity=finding.severity,
         confidence=finding.confidence,
+        state=finding.state or "",
         rule=finding.rule,
         host=finding.host,
         subject=finding.subject,

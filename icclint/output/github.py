@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from icclint.output.proof import proof_lines
+from icclint.output.proof import marked, proof_lines
 from icclint.output.visible import visible
-from icclint.report import Report, ReportedFinding, ReportedLocation, ReportedNotAssessed
+from icclint.report import Report, ReportedLocation, ReportedNotAssessed
 
 _LEVELS: Mapping[str, str] = {"high": "error", "medium": "warning", "low": "notice", "note": "notice"}
 
 
 def render_github(report: Report) -> Iterator[str]:
-    """One command for each finding, the worst first, and then for what kept the report from being complete."""
+    """One command for each finding, the worst first, and then for what kept the report from being complete.
+
+    Findings that a baseline knows are notices, whatever their severity, since nothing fails for them.
+    """
     for finding in report.findings:
         title = f"{finding.severity}[{finding.rule}]"
-        yield _command(_LEVELS[finding.severity], title, _story(finding), finding.location)
+        level = "notice" if finding.state == "known" else _LEVELS[finding.severity]
+        yield _command(level, title, [marked(finding), *proof_lines(finding)], finding.location)
     if not report.complete:
         yield _command("error", "icclint", ["A path that was named gave no capture, so a host may be missing."])
     for crash in report.crashes:
@@ -29,11 +33,6 @@ def render_github(report: Report) -> Iterator[str]:
         yield _command(level, title, [gap.reason, gap.text], gap.location)
     for word in report.not_assessed:
         yield _command("notice", f"not assessed[{word.rule}]", _lack(word))
-
-
-def _story(finding: ReportedFinding) -> Iterator[str]:
-    yield f"{finding.message} (possible)" if finding.confidence == "possible" else finding.message
-    yield from proof_lines(finding)
 
 
 def _lack(word: ReportedNotAssessed) -> Iterator[str]:

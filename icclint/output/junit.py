@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 from xml.etree import ElementTree
 
-from icclint.output.proof import proof_lines
+from icclint.output.proof import marked, proof_lines
 from icclint.output.visible import visible
 from icclint.report import Report, ReportedCrash, ReportedFinding, ReportedGap, ReportedNotAssessed
 from icclint.rule import Rule
@@ -28,7 +28,10 @@ class _Case(NamedTuple):
 
 
 def render_junit(report: Report, rules: Sequence[Rule]) -> Iterator[str]:
-    """The document, suite by suite: what is broken failed, what cannot be told is skipped, and what holds passed."""
+    """The document, suite by suite: what is broken failed, what cannot be told is skipped, and what holds passed.
+
+    What is broken, and known or accepted, is skipped too, as nothing fails for it.
+    """
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield '<testsuites name="icclint">'
     for host in report.hosts:
@@ -41,11 +44,13 @@ def render_junit(report: Report, rules: Sequence[Rule]) -> Iterator[str]:
 def _cases(report: Report, rules: Iterable[Rule], host: str) -> Iterator[_Case]:
     """The cases of a host. Readers know a case by its class and its name, so what shares both is one."""
     told = set()
-    for name, findings in _named(report.findings, host, lambda finding: f"{finding.rule} ({finding.subject})"):
+    for name, findings in _named((*report.findings, *report.accepted), host, _question):
         told.add(findings[0].rule)
         text = "\n".join(line for finding in findings for line in _story(finding))
-        yield _Case(name, "failure", findings[0].message, text, findings[0].severity)
-    for name, words in _named(report.not_assessed, host, lambda word: f"{word.rule} ({word.subject})"):
+        counting = [finding for finding in findings if finding.acceptance is None and finding.state != "known"]
+        first = (counting or findings)[0]
+        yield _Case(name, "failure" if counting else "skipped", marked(first), text, first.severity)
+    for name, words in _named(report.not_assessed, host, _question):
         told.add(words[0].rule)
         yield _Case(name, "skipped", words[0].reason, "\n".join(map(_lack, words)))
     for name, crashes in _named(report.crashes, host, lambda crash: crash.rule):
@@ -55,6 +60,10 @@ def _cases(report: Report, rules: Iterable[Rule], host: str) -> Iterator[_Case]:
         outcome = "error" if any(gap.whole for gap in gaps) else "skipped"
         yield _Case(name, outcome, gaps[0].reason, "\n".join(map(_gap, gaps)))
     yield from (_Case(rule.id) for rule in rules if rule.id not in told)
+
+
+def _question(part: ReportedFinding | ReportedNotAssessed) -> str:
+    return f"{part.rule} ({part.subject})"
 
 
 def _named(parts: Iterable[Part], host: str, name: Callable[[Part], str]) -> Iterable[tuple[str, list[Part]]]:
@@ -71,6 +80,8 @@ def _story(finding: ReportedFinding) -> Iterator[str]:
     for related in finding.related:
         yield f"{related.location.document}:{related.location.line}: {related.message}"
     yield from proof_lines(finding)
+    if finding.acceptance is not None:
+        yield f"accepted: {finding.acceptance.reason}"
 
 
 def _lack(word: ReportedNotAssessed) -> str:

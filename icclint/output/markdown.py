@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from icclint.output.proof import marked
 from icclint.output.visible import visible
 from icclint.report import Report, ReportedFinding, ReportedLocation
 
@@ -16,6 +17,9 @@ def render_markdown(report: Report) -> Iterator[str]:
     yield ""
     if report.findings:
         yield from table(("severity", "rule", "host", "finding", "place"), map(_row, report.findings))
+    if report.accepted:
+        reasons = ((*_row(one), one.acceptance.reason if one.acceptance else "") for one in report.accepted)
+        yield from table(("accepted", "rule", "host", "finding", "place", "reason"), reasons)
     if report.not_assessed:
         yield from table(
             ("not assessed", "host", "of", "why", "capture with"),
@@ -42,8 +46,7 @@ def _verdict(report: Report) -> str:
 
 
 def _row(finding: ReportedFinding) -> tuple[str, ...]:
-    doubt = " (possible)" if finding.confidence == "possible" else ""
-    return finding.severity, finding.rule, finding.host, f"{finding.message}{doubt}", _place(finding.location)
+    return finding.severity, finding.rule, finding.host, marked(finding), _place(finding.location)
 
 
 def _place(location: ReportedLocation) -> str:
