@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import os
 import shutil
 import sys
@@ -10,11 +12,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NoReturn, TypedDict, TypeVar, Unpack
+from typing import IO, TYPE_CHECKING, NoReturn, TypedDict, Unpack
 
 import click
 
 from icclint import __version__
+from icclint.capture.limits import Limits
 from icclint.output.delivery import MOST_RUNS, Delivery
 from icclint.output.formats import FORMATS, Checked
 
@@ -31,6 +34,8 @@ PROFILES = ("default", "audit")
 WIDEST_PAGE = 100
 """Prose in longer lines is hard to read."""
 
+_LIMITS = Limits()
+
 OK, FOUND, USAGE, INCOMPLETE, CRASHED = range(5)
 
 EXIT_CODES = """\b
@@ -41,6 +46,22 @@ Exit codes, the highest that applies:
   3  a path is missing or unreadable; with --strict also a gap or a rule not assessed
   4  a rule crashed; the report is written, and not complete
 """
+
+
+def _limited(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command the options that say what a capture may cost; it takes them as ``limits``."""
+
+    @click.option("--max-files", type=click.IntRange(1), default=_LIMITS.files, show_default=True, metavar="N",
+                  help="Look at so many files, folders and members of archives of a CAPTURE.")  # fmt: skip
+    @click.option("--max-bytes", type=click.IntRange(1), default=_LIMITS.bytes, show_default=True, metavar="N",
+                  help="The largest document that is read.")  # fmt: skip
+    @click.option("--max-unpacked", type=click.IntRange(1), default=_LIMITS.unpacked, show_default=True, metavar="N",
+                  help="Unpack so many bytes of the archives of a CAPTURE.")  # fmt: skip
+    @functools.wraps(command)
+    def limited(*args: object, max_files: int, max_bytes: int, max_unpacked: int, **kwargs: object) -> None:
+        command(*args, limits=Limits(max_files, max_bytes, max_unpacked), **kwargs)
+
+    return limited
 
 
 class _Commands(click.Group):
@@ -83,12 +104,10 @@ class Asked(TypedDict):
     no_accept: bool
     at: datetime | None
     root: Path
+    limits: Limits
 
 
-_Command = TypeVar("_Command", bound=Callable[..., None])
-
-
-def _asking(command: _Command) -> _Command:
+def _asking(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `Asked` to a command."""
     options = (
         click.argument("captures", nargs=-1, required=True, metavar="CAPTURE..."),
@@ -105,9 +124,10 @@ def _asking(command: _Command) -> _Command:
         click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(),
                      help="The folder that document names are relative to.  [default: where you are]"),
     )  # fmt: skip
+    asked = _limited(command)
     for option in reversed(options):
-        command = option(command)
-    return command
+        asked = option(asked)
+    return asked
 
 
 @main.command(epilog=EXIT_CODES)
@@ -142,8 +162,10 @@ def check(
 ) -> None:
     """Report where a captured host breaks what Docker says.
 
-    A CAPTURE is a folder with the outputs of one host, or a folder of such folders; or files; or - for standard input.
-    Documents are told apart by their content, whatever they are called.
+    A CAPTURE is a folder with the outputs of one host, or a folder of such folders; or an archive of either (tar, also
+    compressed with gzip, xz, bzip2 or zstd, and zip), which is not unpacked to disk; or files; or - for standard input.
+    Documents are told apart by their content, whatever they are called. Of the bundles of sos, UAC, Cat-Scale, the
+    collectors of EKS, ECS and Rancher and others the outputs that tell of the host's network are read.
     """
     targets = [_target(output) for output in outputs or ("text",)]
     if sum(file is None for _, file in targets) > 1:
@@ -251,6 +273,7 @@ def list_rules() -> None:
 @click.option("--queries", type=click.File("r", encoding="utf-8"), metavar="FILE",
               help="Questions instead, one JSON object a line; answers come in the same order.")  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
+@_limited
 def trace(
     captures: tuple[str, ...],
     wanted: str | None,
@@ -265,6 +288,7 @@ def trace(
     family: str,
     queries: IO[str] | None,
     output: str,
+    limits: Limits,
 ) -> None:
     """Follow one packet through a captured host: each rule that it meets, and why it matches or not.
 
@@ -276,7 +300,7 @@ def trace(
     from icclint.question import Question, QuestionError  # noqa: PLC0415
     from icclint.trace import Tracer  # noqa: PLC0415
 
-    read = _one_host(captures, "trace", wanted)
+    read = _one_host(captures, "trace", limits, wanted)
     host, _ = lower_host(read.host, read.documents)
     tracer = Tracer(host)
     try:
@@ -297,7 +321,8 @@ def trace(
 @click.option("--host", "wanted", metavar="NAME", help="Of several hosts, or states of one, the one of that name.")
 @click.option("--disagreements", is_flag=True, help="Only where claim and effect disagree.")
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
-def reach(captures: tuple[str, ...], wanted: str | None, disagreements: bool, output: str) -> None:
+@_limited
+def reach(captures: tuple[str, ...], wanted: str | None, disagreements: bool, output: str, limits: Limits) -> None:
     """Show who can open a connection to whom on a captured host, Docker's claim beside the effect.
 
     Containers that are treated alike share a row; ! marks the rows where claim and effect disagree.
@@ -305,7 +330,7 @@ def reach(captures: tuple[str, ...], wanted: str | None, disagreements: bool, ou
     from icclint.lower.host import lower_host  # noqa: PLC0415
     from icclint.reach import reach as table_of  # noqa: PLC0415
 
-    read = _one_host(captures, "reach", wanted)
+    read = _one_host(captures, "reach", limits, wanted)
     host, _ = lower_host(read.host, read.documents)
     table = table_of(host)
     if disagreements:
@@ -314,10 +339,42 @@ def reach(captures: tuple[str, ...], wanted: str | None, disagreements: bool, ou
 
 
 @main.command()
+@click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--json", "as_json", is_flag=True, help="The whole representation of each host, as JSON.")
+@_limited
+def show(captures: tuple[str, ...], as_json: bool, limits: Limits) -> None:
+    """Show what captures hold: each document, its kind and what it was recognised by, what was passed over, what is
+    missing, and which rules that leaves unassessed.
+    """
+    from icclint.show import show as shown  # noqa: PLC0415
+
+    read, complete = _captures(captures, Path(), limits)
+    rules = _rules()
+    hosts = (shown(capture, rules) for capture in read)
+    if as_json:
+        value = {"format": "icclint-show/1", "hosts": [host.plain() for host in hosts]}
+        _write([json.dumps(value, ensure_ascii=False, indent=2)], None, coloured=True)
+    else:
+        _write((line for host in hosts for line in (*host.text(), "")), None, coloured=True)
+    sys.exit(OK if complete else INCOMPLETE)
+
+
+@main.command()
+def collect() -> None:
+    """Print the shell script that captures a host.
+
+    Read it, then run it on the host as root: icclint collect > collect.sh; sh collect.sh --help
+    """
+    script = Path(__file__).with_name("collect.sh").read_text(encoding="utf-8")
+    _write([script.removesuffix("\n")], None, coloured=True)
+
+
+@main.command()
 @click.argument("before", metavar="BEFORE")
 @click.argument("after", metavar="AFTER")
 @click.option("-o", "--output", type=click.Choice(("text", "json", "markdown")), default="text", show_default=True)
-def diff(before: str, after: str, output: str) -> None:
+@_limited
+def diff(before: str, after: str, output: str, limits: Limits) -> None:
     """Show what changed between two captures of a host, in effect.
 
     Connections that became possible or impossible, what Docker says differently, and findings that are new or gone. The
@@ -326,7 +383,7 @@ def diff(before: str, after: str, output: str) -> None:
     from icclint.difference import difference  # noqa: PLC0415
     from icclint.output.difference import render_markdown, render_text  # noqa: PLC0415
 
-    earlier, later = (_one_host((path,), "diff") for path in (before, after))
+    earlier, later = (_one_host((path,), "diff", limits) for path in (before, after))
     found = difference(earlier, later, _rules())
     lines = {
         "text": lambda: render_text(found),
@@ -362,9 +419,9 @@ def new_rule(name: str, directory: Path | None) -> None:
     click.echo(f"\nNext: pip install -e '{folder}[test]' && pytest {folder}")
 
 
-def _one_host(paths: Iterable[str], command: str, wanted: str | None = None) -> Capture:
+def _one_host(paths: Iterable[str], command: str, limits: Limits, wanted: str | None = None) -> Capture:
     """The one capture at some paths, or the one of that name."""
-    read, _ = _captures(paths, Path())
+    read, _ = _captures(paths, Path(), limits)
     found = [capture for capture in read if wanted in (None, capture.host)]
     if len(found) != 1:
         names = "; ".join(capture.host for capture in read)
@@ -451,7 +508,7 @@ def _run(asked: Asked) -> _Run:
     installed = _rules()
     configuration = _configuration(asked, installed)
     rules = _chosen(installed, asked, configuration)
-    read, complete = _captures(asked["captures"], asked["root"])
+    read, complete = _captures(asked["captures"], asked["root"], asked["limits"])
     from icclint.engine import check as ask  # noqa: PLC0415
 
     report = ask(read, rules).model_copy(update={"complete": complete})
@@ -531,11 +588,11 @@ def _baseline(path: Path) -> BaselineFile:
         _fail(str(error), USAGE)
 
 
-def _captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...], bool]:
+def _captures(paths: Iterable[str], root: Path, limits: Limits) -> tuple[tuple[Capture, ...], bool]:
     """The captures, and whether every path gave one."""
     from icclint.capture.read import read_captures  # noqa: PLC0415
 
-    captures, errors = read_captures(paths, root)
+    captures, errors = read_captures(paths, root, limits)
     for error in errors:
         click.echo(f"icclint: {error}", err=True)
     if not captures:
@@ -558,7 +615,8 @@ def _coloured(color: str, file: str | None) -> bool:
 
 def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
     shown: Callable[[str], str] = str if coloured else click.unstyle
-    text = (f"{shown(line)}\n".encode() for line in lines)
+    # Nothing that was captured may keep a report from being written.
+    text = (f"{shown(line)}\n".encode("utf-8", "backslashreplace") for line in lines)
     if file is None:
         try:
             for line in text:

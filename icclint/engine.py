@@ -50,7 +50,7 @@ def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
 
 def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> None:
     host, gaps = lower_host(capture.host, capture.documents)
-    draft.hosts.append(_host(host))
+    draft.hosts.append(_host(host, capture))
     draft.documents += [
         r.ReportedDocument(
             name=document.name,
@@ -189,11 +189,13 @@ def _not_assessed(host: Host, rule: Rule, word: NotAssessed) -> r.ReportedNotAss
     )
 
 
-def _host(host: Host) -> r.ReportedHost:
+def _host(host: Host, capture: Capture) -> r.ReportedHost:
     marks = (
         r.ReportedReleases(releases=mark.generation.name, location=location(mark.span)) for mark in generations(host)
     )
-    return r.ReportedHost(name=host.name, rules_of=tuple(marks))
+    return r.ReportedHost(
+        name=host.name, rules_of=tuple(marks), layout=capture.layout, passed_over=len(capture.passed_over)
+    )
 
 
 def _gap(host: str, gap: Gap) -> r.ReportedGap:

@@ -44,11 +44,14 @@ class ReportedHost(_Part):
     """A host that was looked at.
 
     ``rules_of`` are the releases of the engine that its rules are told to be of: none where no engine's rules are
-    recognised, several where rules of one engine outlived it.
+    recognised, several where rules of one engine outlived it. ``layout`` is what laid its files out, empty where a
+    person did; ``passed_over`` is how many of them were looked at and are not read.
     """
 
     name: str
     rules_of: tuple[ReportedReleases, ...]
+    layout: str
+    passed_over: int
 
 
 class RelatedLocation(_Part):

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from icclint.capture import read
+from icclint.capture import reader
+from icclint.capture.limits import Limits
 from icclint.capture.read import Capture, read_captures
 from icclint.cli import main
 from icclint.parse.kind import Kind
@@ -228,7 +229,7 @@ def test_a_file_in_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.Mon
         return refuse() if str(path).endswith("networks.json") else really(path, *rest)
 
     # Root may read what nobody may.
-    monkeypatch.setattr(read.os, "open", some)
+    monkeypatch.setattr(os, "open", some)
     capture = only("web1")
     assert [document.name for document, _ in capture.documents] == ["web1/iptables-save"]
     assert [gap.reason for gap in capture.gaps] == ["cannot be read: Permission denied"]
@@ -237,7 +238,7 @@ def test_a_file_in_a_folder_that_may_not_be_read_is_told(monkeypatch: pytest.Mon
 
 def test_a_file_that_is_asked_for_and_may_not_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     write({"fw.txt": SAVE})
-    monkeypatch.setattr(read.os, "open", refuse)
+    monkeypatch.setattr(reader, "open", refuse, raising=False)
     result = run("check", "fw.txt")
     assert result.exit_code == 3
     assert "fw.txt: Permission denied" in result.output
@@ -250,7 +251,7 @@ def test_a_folder_that_may_not_be_listed_is_told(monkeypatch: pytest.MonkeyPatch
     def some(path: str) -> object:
         return refuse() if str(path).endswith("secret") else really(path)
 
-    monkeypatch.setattr(read.os, "scandir", some)
+    monkeypatch.setattr(os, "scandir", some)
     captures, _ = read_captures(["all"], Path())
     assert [(c.host, [gap.reason for gap in c.gaps]) for c in captures] == [
         ("all/secret", ["cannot be read: Permission denied"]),
@@ -266,16 +267,18 @@ def test_a_note_beside_hosts_that_may_not_be_read_is_told(monkeypatch: pytest.Mo
     def some(path: str, *rest: int) -> int:
         return refuse() if Path(path) == Path("all/iptables-save") else really(path, *rest)
 
-    monkeypatch.setattr(read.os, "open", some)
+    monkeypatch.setattr(os, "open", some)
     result = run("check", "all")
     assert result.exit_code == 3
     assert "all/iptables-save: cannot be read: Permission denied" in result.output
 
 
-def test_a_file_that_is_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_too_large_is_told() -> None:
     write({"web1/iptables-save": SAVE, "web1/disk.img": "x" * 5000})
-    monkeypatch.setattr(read, "MOST_BYTES", 4096)
-    assert [gap.reason for gap in only("web1").gaps] == ["cannot be read: File too large"]
+    (capture,), _ = read_captures(["web1"], Path(), Limits(bytes=4096))
+    reason = "cannot be read: it is larger than 4,096 bytes (--max-bytes)"
+    assert [(gap.text, gap.reason) for gap in capture.gaps] == [("web1/disk.img", reason)]
+    assert len(capture.documents) == 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no such file here")

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     },
     "icclint.output": {"source", "report", "rule", "reach", "difference"},
     "icclint.testing": {"source", "parse", "capture", "rule", "report", "engine"},
+    "icclint.show": {"source", "parse", "ir", "lower", "capture", "engine", "output", "report", "rule"},
     "icclint.question": {"ir", "lower", "packets"},
     "icclint.trace": {"ir", "packets", "engine", "question", "report", "output"},
     "icclint.relation": {"ir", "docker", "packets"},

@@ -1,73 +1,91 @@
 """Paths to captures: which documents there are, and which host each belongs to.
 
-Evidence is only read, and links are not followed, since a capture may come from anybody.
+Evidence is only read, archives are not unpacked to disk, and links are not followed, since a capture may come from
+anybody.
 """
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
+from icclint.capture.archive import READ_ERRORS, printable, why
+from icclint.capture.layout import BUNDLE, MANIFEST, MOST_BY_HAND, Layout, belongs, layout_of, named_hosts
+from icclint.capture.limits import Limits
+from icclint.capture.manifest import verify
+from icclint.capture.reader import STDIN, Reader
 from icclint.capture.states import SEVERAL_STATES, State, read_states
-from icclint.parse.kind import Kind, kind_of
+from icclint.capture.tree import Entry, Folder
+from icclint.parse.kind import Kind
 from icclint.source import Document, Gap, Span
 
-STDIN = "-"
-UNREADABLE = "cannot be read"
-"""How the reason of a gap begins where a document should have been read, and could not be."""
 LOOSE_HOST = "host"
 """The name of the host that loose files and standard input tell of."""
-MOST_BYTES = 1 << 28
-"""The largest file that is read. No output of a host comes near it; a disk image in its folder does."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file that was looked at and is no document of the host, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """All documents of one host at one time, each with its kind, and what could not be read."""
+    """All documents of one host at one time, each with its kind, and what could not be read.
+
+    ``layout`` is what laid the files out; empty where a person did. A file that lies beside several hosts is passed
+    over with the first of them.
+    """
 
     host: str
     documents: tuple[tuple[Document, Kind], ...]
     gaps: tuple[Gap, ...]
+    layout: str = ""
+    passed_over: tuple[PassedOver, ...] = ()
 
 
 class MissingInputError(Exception):
     """A path that does not exist or cannot be read, or a folder that holds no document."""
 
 
-def read_captures(paths: Iterable[str], root: Path) -> tuple[tuple[Capture, ...], tuple[MissingInputError, ...]]:
+def read_captures(
+    paths: Iterable[str], root: Path, limits: Limits | None = None
+) -> tuple[tuple[Capture, ...], tuple[MissingInputError, ...]]:
     """The captures at some paths, and the paths at which there is none.
 
-    A folder is one host with everything beneath it, if a document that icclint knows lies directly in it; otherwise
-    each of its folders is looked at in the same way. Loose files and ``-`` (standard input) are one host together.
-    Documents are named by their path relative to ``root``, or, where some lie outside of it, relative to the folder
-    above all of them, so that no name tells where on this machine a capture lies.
+    A folder is one host with everything beneath it, if a document that icclint knows lies directly in it, or a tool
+    laid it out; otherwise each of its folders is looked at in the same way. An archive is a folder. Loose files and
+    ``-`` (standard input) are one host together. Documents are named by their path relative to ``root``, or, where
+    some lie outside of it, relative to the folder above all of them, so that no name tells where on this machine a
+    capture lies. Each of the paths may cost what ``limits`` allow.
     """
     wanted = sorted(set(paths))
     base = _base([path for path in wanted if path != STDIN], root)
     errors: list[MissingInputError] = []
     captures: dict[str, Capture] = {}
-    loose: list[_Entry] = []
+    loose: list[Entry] = []
     for path in wanted:
-        if path != STDIN and os.path.isdir(path):
-            found = {part.host: part for capture in _folder(Path(path), base, errors) for part in _by_state(capture)}
-            captures |= found
-            if not found:
-                errors.append(MissingInputError(f"{path}: the folder holds no file"))
-            continue
+        reader = Reader("stdin" if path == STDIN else _name(Path(path), base), limits or Limits())
         try:
-            loose.append(_stdin() if path == STDIN else _Entry(_name(Path(path), base), _all_of(path, os.O_RDONLY)))
-        except OSError as error:
-            errors.append(MissingInputError(f"{path}: {error.strerror}"))
+            reader.read(path)
+        except READ_ERRORS as error:
+            errors.append(MissingInputError(f"{path}: {why(error)}"))
+        loose += reader.loose
+        if reader.top.count:
+            hosts = list(_hosts(reader.top, base))
+            captures |= {part.host: part for host in hosts for part in _by_state(_capture(host))}
+            errors += [_missing(entry) for host in hosts for entry in host.beside if entry.is_unreadable]
+        elif os.path.isdir(path):
+            errors.append(MissingInputError(f"{path}: the folder holds no file"))
     if loose:
         # A folder may have the same name.
         host = LOOSE_HOST if LOOSE_HOST not in captures else f"{LOOSE_HOST} (files)"
-        captures |= {part.host: part for part in _by_state(_capture(host, loose))}
+        captures |= {part.host: part for part in _by_state(_by_hand(host, loose))}
     return tuple(captures[host] for host in sorted(captures)), tuple(errors)
 
 
@@ -80,136 +98,132 @@ def _base(paths: list[str], root: Path) -> str:
     return os.path.commonpath([os.path.dirname(path) for path in absolute])
 
 
+def _name(path: Path, base: str) -> str:
+    relative = printable(Path(os.path.relpath(path, base)).as_posix())
+    return "" if relative == "." else relative
+
+
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """A file by its name: its bytes, or why there are none."""
+class _Host:
+    """A folder that is a host: ``troubles`` concern a folder or an archive that it lies in, ``beside`` lies there too
+    and belongs to no host.
+    """
 
     name: str
-    content: bytes | None
-    reason: str = ""
-
-    @property
-    def is_unreadable(self) -> bool:
-        """Whether it should have been read, and could not be."""
-        return self.reason.startswith(UNREADABLE)
+    folder: Folder
+    layout: Layout | None
+    troubles: tuple[Entry, ...]
+    beside: tuple[Entry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """What lies directly in one folder, in the order of names; ``failure`` is why that cannot be told."""
-
-    files: tuple[Path, ...]
-    folders: tuple[Path, ...]
-    failure: str = ""
-
-
-def _folder(top: Path, base: str, errors: list[MissingInputError]) -> Iterator[Capture]:
-    """The hosts in a folder. Files that icclint does not know belong to none, unless there is nothing else."""
-    tree = _tree(top)
-    pending = [top]
+def _hosts(top: Folder, base: str) -> Iterator[_Host]:
+    """The hosts in a folder."""
+    is_bundle = top.count > MOST_BY_HAND and top.is_telling
+    beside: list[Entry] = []
+    name = top.name or printable(os.path.basename(base)) or LOOSE_HOST
+    pending: list[tuple[Folder, str, tuple[Entry, ...]]] = [(top, name, ())]
     while pending:
-        folder = pending.pop()
-        entries = list(_entries(folder, tree[folder], base))
-        here = _capture(_host(folder, base), entries)
+        folder, name, above = pending.pop()
+        layout = layout_of(folder)
+        inner = [child for _, child in sorted(folder.folders.items())]
+        below = [child for child in inner if child.is_telling or not is_bundle]
+        silent = [child for child in inner if is_bundle and not child.is_telling]
+        known = {name: entry for name, entry in folder.files.items() if entry.is_known}
         # Notes beside the folders of hosts may well show a command and its output.
-        if any(kind not in (Kind.UNKNOWN, Kind.EMPTY, *SEVERAL_STATES) for _, kind in here.documents):
-            beneath = [entry for below in _beneath(folder, tree) for entry in _entries(below, tree[below], base)]
-            yield _capture(here.host, entries + beneath)
-            continue
-        pending += reversed(tree[folder].folders)
-        if entries and not any(tree[below].files for below in _beneath(folder, tree)):
-            yield here
+        notes = {name: entry for name, entry in known.items() if entry.kind in SEVERAL_STATES}
+        if layout is not None or len(notes) < len(known):
+            below = named_hosts(folder)
+            yield _Host(name, _without(folder, below), layout, above, tuple(beside))
+            beside.clear()
+        elif below:
+            if notes:
+                yield _Host(name, replace(folder, files=notes, folders={}), None, above, ())
+            beside += (entry for file, entry in sorted(folder.files.items()) if file not in notes)
+            beside += (entry for child in silent for entry in _files(child))
         else:
-            told = tuple(piece for piece in here.documents if piece[1] in SEVERAL_STATES)
-            if told:
-                yield Capture(here.host, told, ())
-            errors += [MissingInputError(f"{entry.name}: {entry.reason}") for entry in entries if entry.is_unreadable]
+            # There is nothing that icclint knows. A person means it to be read even so.
+            yield _Host(name, folder, None, above, tuple(beside))
+            beside.clear()
+        # tar packs a folder and not what lies in it, so an archive of one host has one folder.
+        is_wrapped = len(below) == 1 and not folder.files and _ARCHIVE.search(name) is not None
+        above = (*above, *folder.troubles)
+        pending += [(child, name if is_wrapped else child.name, above) for child in reversed(below)]
 
 
-def _tree(top: Path) -> dict[Path, _Listing]:
-    """Every folder from one on down; links lead nowhere."""
-    tree: dict[Path, _Listing] = {}
-    pending = [top]
-    while pending:
-        folder = pending.pop()
-        tree[folder] = _listing(folder)
-        pending += tree[folder].folders
-    return tree
+_ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|tbz2?|tzst|zip)$", re.IGNORECASE)
 
 
-def _listing(folder: Path) -> _Listing:
-    try:
-        with os.scandir(folder) as found:
-            kinds = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
-    except OSError as error:
-        return _Listing((), (), f"{UNREADABLE}: {error.strerror}")
-    return _Listing(
-        files=tuple(folder / name for name, is_folder in kinds if not is_folder),
-        folders=tuple(folder / name for name, is_folder in kinds if is_folder),
-    )
+def _without(folder: Folder, others: list[Folder]) -> Folder:
+    """A host's folder without the hosts that have folders of their own in it."""
+    if not others:
+        return folder
+    apart = set(others)
+    groups = {
+        name: replace(group, folders={n: below for n, below in group.folders.items() if below not in apart})
+        for name, group in folder.folders.items()
+    }
+    return replace(folder, folders=groups)
 
 
-def _beneath(folder: Path, tree: Mapping[Path, _Listing]) -> Iterator[Path]:
-    """The folders in a folder, and those in them."""
-    pending = list(reversed(tree[folder].folders))
-    while pending:
-        below = pending.pop()
-        yield below
-        pending += reversed(tree[below].folders)
+def _files(folder: Folder) -> Iterator[Entry]:
+    return (entry for below in folder.beneath() for _, entry in sorted(below.files.items()))
 
 
-def _entries(folder: Path, listing: _Listing, base: str) -> Iterator[_Entry]:
-    if listing.failure:
-        yield _Entry(_name(folder, base), None, listing.failure)
-    for path in listing.files:
-        yield _file(path, _name(path, base))
+def _missing(entry: Entry) -> MissingInputError:
+    return MissingInputError(f"{entry.name}: {entry.reason}")
 
 
-def _file(path: Path, name: str) -> _Entry:
-    """A file of a folder that may come from anybody."""
-    try:
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            return _Entry(name, None, "a symbolic link, which is not followed")
-        # A pipe or a device could be read for ever.
-        if not stat.S_ISREG(mode):
-            return _Entry(name, None, "not a regular file")
-        return _Entry(name, _all_of(path, os.O_RDONLY | _NO_SURPRISES))
-    except OSError as error:
-        return _Entry(name, None, f"{UNREADABLE}: {error.strerror}")
+def _capture(host: _Host) -> Capture:
+    entries = list(_files(host.folder))
+    troubles = [trouble for folder in host.folder.beneath() for trouble in folder.troubles]
+    layout = host.layout
+    if layout is None and len(entries) > MOST_BY_HAND:
+        layout = BUNDLE
+    if layout is None:
+        capture = _by_hand(host.name, [*entries, *troubles, *host.troubles])
+    else:
+        capture = _bundle(host, layout, [*entries, *troubles])
+    beside = (PassedOver(entry.name, "belongs to none of the hosts beside it") for entry in host.beside)
+    return replace(capture, passed_over=(*capture.passed_over, *beside))
 
 
-# What was a file a moment ago may be a link or a pipe now.
-_NO_SURPRISES: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-
-
-def _stdin() -> _Entry:
-    # Python has none where it was started without one.
-    return _Entry("stdin", _at_most(sys.stdin.buffer) if sys.stdin is not None else b"")
-
-
-def _all_of(path: str | Path, flags: int) -> bytes:
-    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
-        return _at_most(file)
-
-
-def _at_most(file: IO[bytes]) -> bytes:
-    content = bytearray()
-    while piece := file.read(1 << 20):
-        content += piece
-        if len(content) > MOST_BYTES:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    return bytes(content)
-
-
-def _capture(host: str, entries: Iterable[_Entry]) -> Capture:
+def _by_hand(host: str, entries: Iterable[Entry]) -> Capture:
+    """What a person put together is meant to be read, all of it."""
+    entries = list(entries)
     documents = [Document(entry.name, entry.content) for entry in entries if entry.content is not None]
-    gaps = [
-        Gap(Span(entry.name, 1, 1, 1, 1), entry.name, entry.reason, whole=True)
+    kinds = [entry.kind or Kind.UNKNOWN for entry in entries if entry.content is not None]
+    gaps = [_gap(entry) for entry in entries if entry.content is None]
+    return Capture(host, tuple(zip(documents, kinds, strict=True)), tuple(gaps))
+
+
+def _bundle(host: _Host, layout: Layout, entries: list[Entry]) -> Capture:
+    """Of a tool's bundle the few outputs that tell of the host's network are read."""
+    chosen, passed_over = [], []
+    for entry in entries:
+        path = entry.name.removeprefix(host.folder.name).strip("/").split("/")
+        reason = layout.set_aside(path) if path != [""] else ""
+        if not reason and not belongs(entry):
+            reason = entry.reason or f"{entry.kind.value if entry.kind else 'nothing'} that tells nothing of the host"
+        if reason:
+            passed_over.append(PassedOver(entry.name, reason))
+        else:
+            chosen.append(entry)
+    capture = _by_hand(host.name, [*chosen, *host.troubles])
+    gaps = (*capture.gaps, *_mismatches(host.folder, entries))
+    return replace(capture, gaps=gaps, layout=layout.name, passed_over=tuple(passed_over))
+
+
+def _mismatches(folder: Folder, entries: Iterable[Entry]) -> Iterator[Gap]:
+    """What is not as the bundle's own manifest says."""
+    manifest = folder.files.get(MANIFEST)
+    if manifest is None or manifest.kind is not Kind.MANIFEST or manifest.content is None:
+        return
+    others = {
+        entry.name.removeprefix(folder.name).strip("/"): Document(entry.name, entry.content)
         for entry in entries
-        if entry.content is None
-    ]
-    return Capture(host, tuple((document, kind_of(document)) for document in documents), tuple(gaps))
+        if entry is not manifest and entry.content is not None
+    }
+    yield from verify(Document(manifest.name, manifest.content), others)
 
 
 def _by_state(capture: Capture) -> Iterator[Capture]:
@@ -229,7 +243,7 @@ def _by_state(capture: Capture) -> Iterator[Capture]:
     if plain or alone or capture.gaps or not told:
         pieces = [piece for state in alone for piece in state.pieces]
         gaps = [gap for state in alone for gap in state.gaps]
-        yield Capture(capture.host, (*plain, *pieces), (*capture.gaps, *gaps))
+        yield replace(capture, documents=(*plain, *pieces), gaps=(*capture.gaps, *gaps))
     for states in told:
         yield from (Capture(_title(states, state), state.pieces, state.gaps) for state in states)
 
@@ -245,12 +259,5 @@ def _title(states: Sequence[State], state: State) -> str:
     return f"{name} ({words})" if words else name
 
 
-def _name(path: Path, base: str) -> str:
-    """A path that can be printed: what is no UTF-8 in it becomes U+FFFD."""
-    relative = Path(os.path.relpath(path, base)).as_posix()
-    return os.fsencode(relative).decode("utf-8", "replace")
-
-
-def _host(folder: Path, base: str) -> str:
-    name = _name(folder, base)
-    return (os.path.basename(base) or LOOSE_HOST) if name == "." else name
+def _gap(entry: Entry) -> Gap:
+    return Gap(Span(entry.name, 1, 1, 1, 1), entry.name, entry.reason, whole=True)

@@ -39,7 +39,7 @@ from icclint.parse.iproute import (
 from icclint.parse.ipset import ShownSet, parse_sets
 from icclint.parse.iptables import parse_dump
 from icclint.parse.json import JsonError, parse_json
-from icclint.parse.kind import Kind
+from icclint.parse.kind import NOT_KNOWN, Kind
 from icclint.parse.modules import ShownModule, parse_modules
 from icclint.parse.nftables import Listing, parse_nftables
 from icclint.parse.processes import parse_processes
@@ -197,8 +197,8 @@ def _read(document: Document, kind: Kind, evidence: _Evidence) -> None:
         case Kind.BROKEN_JSON:
             parse_json(document)
         case Kind.UNKNOWN:
-            evidence.gaps.append(Gap(document.whole_span(), document.name, "not a kind of document that icclint knows"))
-        case Kind.EMPTY | Kind.NOT_READ | Kind.TRANSCRIPT | Kind.DIFF:
+            evidence.gaps.append(Gap(document.whole_span(), document.name, NOT_KNOWN))
+        case Kind.EMPTY | Kind.NOT_READ | Kind.TRANSCRIPT | Kind.DIFF | Kind.MANIFEST:
             pass
 
 

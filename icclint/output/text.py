@@ -242,7 +242,10 @@ def _totals(report: Report) -> str:
         parts.append(_count(len(report.crashes), "crash", "crashes"))
     read = len(documents) - unread
     tail = f" of {len(documents)}" if unread else ""
-    return f"{'; '.join(parts)}; {read}{tail} {'documents' if len(documents) != 1 else 'document'} read"
+    parts.append(f"{read}{tail} {'documents' if len(documents) != 1 else 'document'} read")
+    if passed_over := sum(host.passed_over for host in report.hosts):
+        parts.append(f"{_count(passed_over, 'file')} passed over")
+    return "; ".join(parts)
 
 
 def _beside_the_baseline(report: Report) -> Iterator[str]:

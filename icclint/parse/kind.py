@@ -31,8 +31,9 @@ from icclint.source import Document
 class Kind(Enum):
     """What a document is.
 
-    ``EMPTY`` tells nothing. A ``TRANSCRIPT`` is read command by command, a ``DIFF`` as the dump before and the dump
-    after it. ``NOT_READ`` are kinds that belong to a capture and that no rule asks for yet.
+    ``MANIFEST`` tells of the capture itself, ``EMPTY`` tells nothing. A ``TRANSCRIPT`` is read command by command, a
+    ``DIFF`` as the dump before and the dump after it. ``NOT_READ`` are kinds that belong to a capture and that no rule
+    asks for yet.
     """
 
     IPTABLES = "iptables"
@@ -57,10 +58,16 @@ class Kind(Enum):
     BROKEN_JSON = "broken JSON"
     TRANSCRIPT = "transcript"
     DIFF = "diff"
+    MANIFEST = "manifest"
     EMPTY = "empty"
     NOT_READ = "not read"
     UNKNOWN = "unknown"
 
+
+NOT_KNOWN = "not a kind of document that icclint knows"
+"""Why a document of kind ``UNKNOWN`` is a gap."""
+
+_MANIFEST = "# icclint capture 1"
 
 _LIKE_JSON = re.compile(r"\s*[\[{]\s*(?:[\[{\"\]}]|$)")
 _MEMBER = re.compile(r'\s*"[^"\\]+": ')
@@ -82,6 +89,8 @@ def kind_of(document: Document) -> Kind:
     text = document.text
     if not text.strip():
         return _kind_of_silence(document.name)
+    if text.startswith(_MANIFEST):
+        return Kind.MANIFEST
     lines = list(document.lines)
     if looks_like_transcript(document):
         return Kind.TRANSCRIPT

@@ -1,0 +1,80 @@
+"""What lies in a folder of the disk, archives opened. Links are not followed, since a folder may come from anybody."""
+
+from __future__ import annotations
+
+import heapq
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from icclint.capture.archive import LINK, NOT_A_FILE, READ_ERRORS, UNREADABLE, Found, failed, opened, printable, why
+from icclint.capture.limits import Budget, LimitError
+
+
+def walk(top: Path, name: str, budget: Budget) -> Iterator[Found]:
+    """Everything in a folder, by names that begin with ``name``: a folder's files first, in the order of names."""
+    pending = [(top, name)]
+    while pending:
+        folder, name = pending.pop()
+        try:
+            listing = _listing(folder, budget)
+            if not listing.files and not listing.folders:
+                budget.look()
+        except (OSError, LimitError) as error:
+            yield failed(name, error)
+            continue
+        for file in listing.files:
+            try:
+                budget.look()
+            except LimitError as error:
+                yield failed(name, error)
+                return
+            yield from _file(folder / file, _joined(name, file), budget)
+        pending += [(folder / below, _joined(name, below)) for below in reversed(listing.folders)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What lies directly in one folder, in the order of names."""
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+def _listing(folder: Path, budget: Budget) -> _Listing:
+    with os.scandir(folder) as found:
+        # One more than may be looked at, so that it shows where there are more.
+        kinds = heapq.nsmallest(
+            budget.files + 1, ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
+        )
+    return _Listing(
+        files=tuple(name for name, is_folder in kinds if not is_folder),
+        folders=tuple(name for name, is_folder in kinds if is_folder),
+    )
+
+
+def _file(path: Path, name: str, budget: Budget) -> Iterator[Found]:
+    try:
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            yield Found(name, reason=LINK)
+            return
+        # A pipe or a device could be read for ever.
+        if not stat.S_ISREG(mode):
+            yield Found(name, reason=NOT_A_FILE)
+            return
+        with open(path, "rb", opener=lambda file, flags: os.open(file, flags | _NO_SURPRISES)) as stream:
+            yield from opened(name, stream, budget)
+    except READ_ERRORS as error:
+        yield Found(name, reason=f"{UNREADABLE}: {why(error)}")
+
+
+# What was a file a moment ago may be a link or a pipe now.
+_NO_SURPRISES: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def _joined(folder: str, name: str) -> str:
+    name = printable(name)
+    return f"{folder}/{name}" if folder else name
