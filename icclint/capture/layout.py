@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from icclint.capture.tree import TELLS_NOTHING, Entry, Folder, is_named_like_a_capture
-from icclint.parse.kind import Kind
+from icclint.parse.kind import NOT_KNOWN, Kind
 
 MOST_BY_HAND = 100
 """More files than a person puts together; with more of them a folder is some tool's bundle, whatever its layout."""
@@ -103,6 +103,18 @@ def belongs(entry: Entry) -> bool:
         # One line among many looks like a rule easily: the help of a program, a log.
         return _BEGINS_LIKE_RULES.match(entry.content) is not None
     return entry.kind is not None and entry.kind not in TELLS_NOTHING
+
+
+def why_not(entry: Entry) -> str:
+    """Why a file that was read does not belong to the host's documents."""
+    match entry.kind:
+        case Kind.EMPTY:
+            return "empty"
+        case Kind.BROKEN_JSON:
+            return "not JSON, though it begins like it"
+        case Kind.IPTABLES:
+            return "does not begin like rules, though a line of it looks like one"
+    return NOT_KNOWN
 
 
 _BEGINS_LIKE_RULES = re.compile(rb"(?:\s*(?:#.*)?\n)*\s*(?:-[PNA] |\*\w+\s*\n|:\S+ \S+|\[\d+:\d+\] -A |Chain )")

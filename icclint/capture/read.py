@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from icclint.capture.archive import READ_ERRORS, printable, why
-from icclint.capture.layout import BUNDLE, MANIFEST, MOST_BY_HAND, Layout, belongs, layout_of, named_hosts
+from icclint.capture.layout import BUNDLE, MANIFEST, MOST_BY_HAND, Layout, belongs, layout_of, named_hosts, why_not
 from icclint.capture.limits import Limits
 from icclint.capture.manifest import verify
 from icclint.capture.reader import STDIN, Reader
@@ -203,7 +203,7 @@ def _bundle(host: _Host, layout: Layout, entries: list[Entry]) -> Capture:
         path = entry.name.removeprefix(host.folder.name).strip("/").split("/")
         reason = layout.set_aside(path) if path != [""] else ""
         if not reason and not belongs(entry):
-            reason = entry.reason or f"{entry.kind.value if entry.kind else 'nothing'} that tells nothing of the host"
+            reason = entry.reason or why_not(entry)
         if reason:
             passed_over.append(PassedOver(entry.name, reason))
         else:
