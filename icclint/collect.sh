@@ -109,7 +109,9 @@ in_use() {
     if [ "$1" = nft ]; then
         loaded nf_tables nf_tables_newrule
     else
-        [ -s "/proc/net/${2}_tables_names" ]
+        # Files in /proc have no size. Who may not read this one may not ask either, and the manifest will say so.
+        names=/proc/net/${2}_tables_names
+        [ -e "$names" ] && { [ ! -r "$names" ] || [ -n "$(cat "$names")" ]; }
     fi
 }
 
@@ -210,12 +212,12 @@ function scattered(prefix, number, width, from, to,    bit, place, value, digit)
     value = 0
     for (bit = width - 1; bit >= 0; bit--) {
         place = width - 1 - bit
-        digit = int(number / 2 ^ bit) % 2
+        digit = int(number / two[bit]) % 2
         if (place >= from && place < to) {
             if (!((prefix) in coin)) coin[prefix] = (rand() < 0.5)
-            value += (digit != coin[prefix]) * 2 ^ bit
+            value += (digit != coin[prefix]) * two[bit]
         } else {
-            value += digit * 2 ^ bit
+            value += digit * two[bit]
         }
         prefix = prefix digit
     }
@@ -235,7 +237,7 @@ function address4(text, length_,    part, a, b, c, first) {
     split(text, part, ".")
     a = part[1] + 0; b = part[2] + 0; c = part[3] + 0
     if (a > 255 || b > 255 || c > 255 || part[4] > 255 || !is_public4(a, b, c)) return text
-    if (length_ == "" || (a * 256 ^ 3 + b * 256 ^ 2 + c * 256 + part[4]) % 2 ^ (32 - length_)) length_ = 32
+    if (length_ == "" || (a * 16777216 + b * 65536 + c * 256 + part[4]) % two[32 - length_]) length_ = 32
     # The second octet tells private from public where the first alone does not.
     first = (a == 100 || a == 169 || a == 172 || a == 192 || a == 198 || a == 203) ? 8 : 0
     number = scattered("4." a ".", b * 256 + c, 16, first, length_ - 8)
@@ -274,7 +276,7 @@ function hex(text,    value, i) {
     return value
 }
 
-function address6(text, length_,    halves, left, right, n, m, i, group, high, rest) {
+function address6(text, length_,    halves, left, right, n, m, i, group, high, rest, free) {
     n = split(text, halves, "::")
     if (n > 2 || n == 1 && gsub(/:/, ":", text) != 7) return text
     if (text !~ /^[23][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f]:/ || text ~ /^2001:0?[dD][bB]8:/) return text
@@ -287,11 +289,15 @@ function address6(text, length_,    halves, left, right, n, m, i, group, high, r
     }
     if (length_ == "") length_ = 128
     rest = 0
-    for (i = 1; i <= 8; i++) if (i * 16 > length_) rest += group[i] % 2 ^ (i * 16 - length_ > 16 ? 16 : i * 16 - length_)
+    for (i = 1; i <= 8; i++) {
+        free = i * 16 - length_
+        if (free > 16) free = 16
+        if (free > 0) rest += group[i] % two[free]
+    }
     if (rest) length_ = 128
     high = (group[2] * 65536 + group[3]) * 65536 + group[4]
     high = scattered("6." group[1] ".", high, 48, 0, length_ - 16)
-    group[2] = int(high / 65536 ^ 2); group[3] = int(high / 65536) % 65536; group[4] = high % 65536
+    group[2] = int(high / 4294967296); group[3] = int(high / 65536) % 65536; group[4] = high % 65536
     text = sprintf("%x", group[1])
     for (i = 2; i <= 8; i++) text = text sprintf(":%x", group[i])
     return text
@@ -315,7 +321,7 @@ function addresses6(line,    done, found, before, length_) {
 # Text that a person wrote into a rule.
 function remarks(line,    done, head, text) {
     done = ""
-    while (match(line, /(--comment|--log-prefix|--nflog-prefix|comment|prefix) ("([^"\\]|\\.)*"|[^ "]+)/)) {
+    while (match(line, /(--comment|--log-prefix|--nflog-prefix) [^ "]+|(comment|prefix) "([^"\\]|\\.)*"/)) {
         text = substr(line, RSTART, RLENGTH)
         head = text
         sub(/ .*/, "", head)
@@ -375,7 +381,12 @@ function names(line,    done, text, key) {
     return done line
 }
 
-BEGIN { srand(seed) }
+BEGIN {
+    srand(seed)
+    # Not every awk has powers.
+    two[0] = 1
+    for (i = 1; i <= 48; i++) two[i] = 2 * two[i - 1]
+}
 FNR == 1 { in_networks = FILENAME ~ /networks[.]json$/; is_json = FILENAME ~ /[.]json$/ }
 /^kernel[.](hostname|domainname) = / { sub(/= .*/, "= host") }
 {

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import lzma
 import os
 import random
 import re
 import resource
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from click.testing import CliRunner, Result
 
 from icclint.cli import main
+from tests.packed import PACKERS, tar, zip_
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "28.5.2"
 GOOD, BAD = SAMPLES / "icc-off", SAMPLES / "icc-off-but-accept"
@@ -309,3 +317,290 @@ def test_a_dump_of_forward_alone_finds_what_it_can_and_says_what_it_cannot() -> 
 @pytest.mark.parametrize("options", [("--frobnicate",), ("-o", "xml"), ("--fail-on", "never", "--fail-on", "x"), ()])
 def test_a_wrong_command_line_is_exit_code_2(options: tuple[str, ...]) -> None:
     assert run("check", *options).exit_code == 2
+
+
+# Archives: bounded, nothing written, the member named, the rest analysed.
+
+GOOD_FILES = {f"web1/{path.name}": path.read_bytes() for path in sorted(GOOD.iterdir())}
+
+
+def packed(name: str, files: Mapping[str, bytes]) -> str:
+    Path(name).write_bytes(next(pack for end, pack in PACKERS.items() if name.endswith(end))(files))
+    return name
+
+
+def only_gap(found: dict[str, Any]) -> tuple[str, str]:
+    """The document and the reason of the only gap, where all that is good was read all the same."""
+    (gap,) = found["gaps"]
+    assert len(found["documents"]) == len(GOOD_FILES)
+    assert not found["not_assessed"]
+    return gap["location"]["document"], gap["reason"]
+
+
+@pytest.mark.parametrize("end", PACKERS)
+@pytest.mark.parametrize("name", ["../../iptables-save.txt", "web1/../../../etc/x", "/../x", "web1/.."])
+def test_a_name_that_leads_out_of_the_archive_is_told_and_leads_nowhere(end: str, name: str, at: Path) -> None:
+    before = sorted(at.parent.rglob("*"))
+    packed(f"a.{end}", {**GOOD_FILES, name: b"-P FORWARD ACCEPT\n"})
+    reason = f"1 of its members not read, whose names lead out of it or are too long: {name}"
+    assert only_gap(report(f"a.{end}")) == (f"a.{end}", reason)
+    assert sorted(at.parent.rglob("*")) == sorted([*before, at / f"a.{end}"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (tarfile.SYMTYPE, "a symbolic link, which is not followed"),
+        (tarfile.LNKTYPE, "a hard link, which is not followed"),
+        (tarfile.CHRTYPE, "not a regular file"),
+        (tarfile.BLKTYPE, "not a regular file"),
+        (tarfile.FIFOTYPE, "not a regular file"),
+    ],
+)
+def test_links_and_devices_in_a_tar_are_told(kind: bytes, reason: str) -> None:
+    member = tarfile.TarInfo("web1/iptables-save-more")
+    member.type, member.linkname = kind, "/etc/passwd"
+    out = io.BytesIO(tar(GOOD_FILES))
+    with tarfile.open(fileobj=out, mode="a") as archive:
+        archive.addfile(member)
+    Path("a.tar").write_bytes(out.getvalue())
+    assert only_gap(report("a.tar")) == ("a.tar/web1/iptables-save-more", reason)
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"), [(0o120777, "a symbolic link, which is not followed"), (0o020666, "not a regular file")]
+)
+def test_links_and_devices_in_a_zip_are_told(mode: int, reason: str) -> None:
+    out = io.BytesIO(zip_(GOOD_FILES))
+    with zipfile.ZipFile(out, "a") as archive:
+        member = zipfile.ZipInfo("web1/iptables-save-more")
+        member.external_attr = mode << 16
+        archive.writestr(member, "/etc/passwd")
+    Path("a.zip").write_bytes(out.getvalue())
+    assert only_gap(report("a.zip")) == ("a.zip/web1/iptables-save-more", reason)
+
+
+@pytest.mark.parametrize("end", PACKERS)
+@pytest.mark.parametrize("kept", [0.5, 0.8, 0.97])
+def test_an_archive_that_was_cut_off_is_told_and_what_is_before_is_read(end: str, kept: float) -> None:
+    noise = {f"web1/core{number}": random.Random(number).randbytes(MEGABYTE) for number in range(4)}
+    whole = PACKERS[end]({**GOOD_FILES, **noise})
+    Path(f"a.{end}").write_bytes(whole[: int(len(whole) * kept)])
+    result = run("check", f"a.{end}", "-o", "json")
+    assert result.exit_code == 3
+    if end == "zip":
+        # Its directory, which tells where its members are, stands at the end.
+        assert "a.zip: cannot be read: File is not a zip file" in result.stderr
+        return
+    found = json.loads(result.stdout)
+    assert {document["name"] for document in found["documents"]} >= {f"a.{end}/{name}" for name in GOOD_FILES}
+    assert any(re.match("cannot be read beyond member web1/core", gap["reason"]) for gap in found["gaps"])
+
+
+@pytest.mark.parametrize("end", PACKERS)
+def test_an_archive_with_any_byte_changed_never_crashes(end: str) -> None:
+    whole = bytearray(PACKERS[end]({**GOOD_FILES, "web1/fw.txt": f"{HEAD}COMMIT\n".encode()}))
+    chance = random.Random(7)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(chance.randint(1, 8)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        Path(f"a.{end}").write_bytes(damaged)
+        assert run("check", f"a.{end}", "-o", "json").exit_code in (0, 1, 3)
+
+
+@pytest.mark.parametrize("end", ["tar.gz", "tar.bz2", "tar.xz", "tar.zst", "zip"])
+def test_a_bomb_stops_at_the_limit_and_what_is_before_it_is_read(end: str) -> None:
+    packed(f"a.{end}", {**GOOD_FILES, "web1/zeros": bytes(40 * MEGABYTE)})
+    found = report(f"a.{end}", "--max-unpacked", str(10 * MEGABYTE))
+    assert len(found["documents"]) == len(GOOD_FILES)
+    reasons = {gap["reason"] for gap in found["gaps"]}
+    assert any("it unpacks to more than 10,000,000 bytes (--max-unpacked)" in reason for reason in reasons)
+    assert any("web1/zeros" in gap["location"]["document"] + gap["reason"] for gap in found["gaps"])
+
+
+def test_a_bomb_of_bombs_costs_no_more_than_the_limits() -> None:
+    bomb = zstandard.compress(bytes(300 * MEGABYTE))
+    packed("all.zip", {**GOOD_FILES, **{f"web1/bomb{number}.zst": bomb for number in range(30)}})
+    found = measured("all.zip", 60, 1500)
+    assert len(found["documents"]) == len(GOOD_FILES)
+    assert {gap["location"]["document"] for gap in found["gaps"]} == {f"all.zip/web1/bomb{n}.zst" for n in range(30)}
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_of_a_gigabyte_is_refused(kind: bytes) -> None:
+    member = tarfile.TarInfo("web1/x")
+    member.type, member.size = kind, 900 * MEGABYTE
+    start = tar(GOOD_FILES)[: -2 * tarfile.BLOCKSIZE].rstrip(b"\0")
+    start += bytes(-len(start) % tarfile.BLOCKSIZE)
+    with gzip.open("a.tar.gz", "wb", compresslevel=1) as out:
+        out.write(start + member.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(900):
+            out.write(b"x" * MEGABYTE)
+    found = measured("a.tar.gz", 60, 900)
+    assert only_gap(found)[1].endswith("a header is larger than 1,048,576 bytes")
+
+
+def test_a_sparse_file_of_a_terabyte_is_zeros_and_nothing_more() -> None:
+    member = tarfile.TarInfo("web1/iptables-save-sparse")
+    member.size = 0
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"\x80" + (1 << 40).to_bytes(11, "big")
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + 8 * 32 + sum(header[156:]))
+    Path("a.tar").write_bytes(bytes(header) + tar(GOOD_FILES))
+    found = measured("a.tar", 60, 1500)
+    assert only_gap(found) == (
+        "a.tar/web1/iptables-save-sparse",
+        "cannot be read: it is larger than 67,108,864 bytes (--max-bytes)",
+    )
+
+
+@pytest.mark.parametrize("end", ["tar", "zip"])
+def test_more_members_than_may_be_looked_at_are_told(end: str) -> None:
+    packed(f"a.{end}", {**GOOD_FILES, **{f"web1/x{number}": b"" for number in range(200)}})
+    found = report(f"a.{end}", "--max-files", "50")
+    assert len([document for document in found["documents"] if document["bytes"]]) == len(GOOD_FILES)
+    assert any("there are more than 50 files (--max-files)" in gap["reason"] for gap in found["gaps"])
+
+
+def test_a_million_tiny_members_are_not_all_looked_at() -> None:
+    member = tarfile.TarInfo("web1/" + "x" * 40)
+    block = b"".join(tarfile.TarInfo(f"web1/x/{number}").tobuf(tarfile.USTAR_FORMAT) for number in range(1000))
+    with gzip.open("a.tar.gz", "wb", compresslevel=1) as out:
+        out.write(tar(GOOD_FILES)[: -2 * tarfile.BLOCKSIZE].rstrip(b"\0"))
+        out.write(bytes(-out.tell() % tarfile.BLOCKSIZE))
+        out.write(member.tobuf(tarfile.USTAR_FORMAT))
+        for _ in range(1000):
+            out.write(block)
+    found = report("a.tar.gz", "--max-files", "20000")
+    (gap,) = found["gaps"]
+    assert re.fullmatch(
+        r"cannot be read beyond member web1/x/\d+: there are more than 20,000 files \(--max-files\)", gap["reason"]
+    )
+    assert len([document for document in found["documents"] if document["bytes"]]) == len(GOOD_FILES)
+
+
+def test_a_folder_of_many_files_is_looked_at_in_the_order_of_names() -> None:
+    folder = host("web1")
+    for number in range(300):
+        (folder / f"x{number:03}").write_text("hello\n")
+    found = report("web1", "--max-files", "100")
+    assert {document["name"] for document in found["documents"]} >= {f"web1/{path.name}" for path in GOOD.iterdir()}
+    assert [gap["reason"] for gap in found["gaps"] if "--max-files" in gap["reason"]] == [
+        "cannot be read: there are more than 100 files (--max-files)"
+    ]
+
+
+@pytest.mark.parametrize("end", ["tar", "zip"])
+def test_a_member_with_a_name_of_many_folders_costs_no_more_than_the_limits(end: str) -> None:
+    deep = {f"web1/{number}{'/d' * 1500}/iptables-save": b"-P FORWARD DROP\n" for number in range(100)}
+    packed(f"a.{end}", {**GOOD_FILES, **deep})
+    found = report(f"a.{end}", "--max-files", "20000")
+    assert any("--max-files" in gap["reason"] for gap in found["gaps"])
+
+
+def test_a_name_longer_than_any_path_is_told() -> None:
+    packed("a.tar", {**GOOD_FILES, f"web1/{'x' * 5000}": b"-P FORWARD ACCEPT\n"})
+    document, reason = only_gap(report("a.tar"))
+    assert document == "a.tar"
+    assert reason.startswith("1 of its members not read, whose names lead out of it or are too long: web1/xxx")
+    assert len(reason) < 300
+
+
+@pytest.mark.parametrize("end", ["tar", "zip"])
+@pytest.mark.parametrize("output", ["text", "json", "sarif"])
+def test_names_in_an_archive_steer_no_terminal(end: str, output: str) -> None:
+    packed(f"a.{end}", {**GOOD_FILES, "web1/\x1b[2J\u202eiptables-save": b"nothing\n"})
+    for command in (("check", f"a.{end}", "-o", output), ("show", f"a.{end}"), ("show", f"a.{end}", "--json")):
+        assert not set(run(*command).output) & set("\x1b" if {"json", "--json"} & set(command) else "\x1b\u202e")
+
+
+def test_names_that_are_no_text_are_told_apart() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name in (b"web1/iptables-\xff-save", b"web1/iptables-\xfe-save"):
+            member = tarfile.TarInfo(os.fsdecode(name))
+            member.size = len(HEAD) + 7
+            archive.addfile(member, io.BytesIO(f"{HEAD}COMMIT\n".encode()))
+    Path("a.tar").write_bytes(out.getvalue())
+    for output in ("json", "sarif", "text"):
+        run("check", "a.tar", "-o", output).output.encode()
+    names = {document["name"] for document in report("a.tar")["documents"]}
+    assert names == {"a.tar/web1/iptables-\ufffd-save", "a.tar/web1/iptables-\ufffd-save (2)"}
+
+
+def test_a_folder_whose_name_is_no_text_is_a_host(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(os.fsdecode(b"web\xff"))
+    host(str(folder))
+    monkeypatch.chdir(folder)
+    for command in (("check", "."), ("show", "."), ("show", ".", "--json"), ("reach", ".")):
+        process = subprocess.run(
+            [sys.executable, "-m", "icclint", *command],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            check=False,
+        )
+        assert process.returncode == 0, process.stderr
+    assert {document["host"] for document in report(".")["documents"]} == {"web\ufffd"}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_member_that_is_packed_in_a_rare_way_is_told(method: int) -> None:
+    out = io.BytesIO(zip_(GOOD_FILES))
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("web1/iptables-save-more", "-P FORWARD DROP\n", compress_type=method)
+    Path("a.zip").write_bytes(out.getvalue())
+    document, reason = only_gap(report("a.zip"))
+    assert (document, reason) == (
+        "a.zip/web1/iptables-save-more",
+        f"cannot be read: packed with method {method}, which icclint does not unpack",
+    )
+
+
+def test_a_member_that_needs_a_password_is_told() -> None:
+    whole = bytearray(zip_({**GOOD_FILES, "web1/iptables-save-more": b"-P FORWARD DROP\n"}))
+    last = whole.rfind(b"PK\x01\x02")
+    whole[last + 8] |= 1
+    local = whole.rfind(b"PK\x03\x04")
+    whole[local + 6] |= 1
+    Path("a.zip").write_bytes(whole)
+    document, reason = only_gap(report("a.zip"))
+    assert document == "a.zip/web1/iptables-save-more"
+    assert "encrypted" in reason
+
+
+def test_an_xz_that_asks_for_a_gigabyte_of_memory_is_refused() -> None:
+    filters = [{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}]
+    Path("a.tar.xz").write_bytes(lzma.compress(tar(GOOD_FILES), filters=filters))
+    result = run("check", "a.tar.xz")
+    assert result.exit_code == 3
+    assert "a.tar.xz: cannot be read: " in result.stderr
+
+
+def test_no_temporary_file_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a temporary file")
+
+    for name in ("TemporaryFile", "NamedTemporaryFile", "SpooledTemporaryFile", "mkstemp", "mkdtemp"):
+        monkeypatch.setattr(tempfile, name, refuse)
+    packed("inner.zip", GOOD_FILES)
+    for end in PACKERS:
+        packed(f"a.{end}", {"web1.zip": Path("inner.zip").read_bytes()})
+        assert len(report(f"a.{end}")["documents"]) == len(GOOD_FILES)
+
+
+def test_json_with_a_key_twice_is_told() -> None:
+    network = '{"Name": "a", "Name": "b", "Driver": "bridge", "IPAM": {}}'
+    host("web1", {"networks.json": f"[{network}]"})
+    assert [name for name, _, _ in gaps(report("web1"))] == ["web1/networks.json"]
+
+
+def test_documents_that_are_too_many_together_are_told() -> None:
+    line = b"-A FORWARD -s 10.0.0.1/32 -j ACCEPT\n"
+    packed("a.tar.gz", {f"web{number}/iptables-save": line * 200 for number in range(40)})
+    found = report("a.tar.gz", "--max-bytes", "10000")
+    assert sum(document["bytes"] for document in found["documents"]) <= 160_000
+    assert {gap["reason"] for gap in found["gaps"]} == {
+        "cannot be read: the documents before it have 160,000 bytes (--max-bytes)"
+    }

@@ -269,7 +269,7 @@ def _tar(name: str, plain: _Again, budget: Budget, depth: int) -> Iterator[Found
     if depth == _DEEPEST:
         yield _too_deep(name)
         return
-    last = ""
+    last, refused = "", list[str]()
     tape = _Tape(cast("IO[bytes]", plain))
     try:
         with tarfile.open(fileobj=tape, mode="r|", tarinfo=_Member) as tar:
@@ -279,23 +279,25 @@ def _tar(name: str, plain: _Again, budget: Budget, depth: int) -> Iterator[Found
                 tar.members.clear()  # type: ignore[attr-defined]
                 budget.look()
                 last = printable(member.name)
-                yield from _tar_member(name, tar, member, budget, depth)
+                if _is_refused(last):
+                    refused.append(last)
+                else:
+                    yield from _tar_member(name, tar, member, budget, depth)
                 # Where the next header is; what of this member was not read is skipped first.
                 tape.end = tar.offset + _LARGEST_HEADER
     except READ_ERRORS as error:
         yield failed(name, error, last)
+    yield from _told(name, refused)
 
 
 def _tar_member(
     name: str, tar: tarfile.TarFile, member: tarfile.TarInfo, budget: Budget, depth: int
 ) -> Iterator[Found]:
-    inner = _joined(name, member.name)
-    reason = _wrong_name(member.name)
-    if not reason and not member.isreg():
-        reason = LINK if member.issym() else "a hard link, which is not followed" if member.islnk() else NOT_A_FILE
-    if member.isdir() and not _wrong_name(member.name):
+    inner = _joined(name, printable(member.name))
+    if member.isdir():
         return
-    if reason:
+    if not member.isreg():
+        reason = LINK if member.issym() else "a hard link, which is not followed" if member.islnk() else NOT_A_FILE
         yield Found(inner, reason=reason)
         return
     stream = tar.extractfile(member)
@@ -332,17 +334,22 @@ def _zip(name: str, head: bytes, stream: IO[bytes], budget: Budget, depth: int) 
     if depth == _DEEPEST:
         yield _too_deep(name)
         return
-    last = ""
+    last, refused = "", list[str]()
     try:
         file = stream if _is_on_disk(stream) else io.BytesIO(_whole(head, stream, budget))
         most = max(2 * HEAD, budget.files * _DIRECTORY_ENTRY)
         with zipfile.ZipFile(cast("IO[bytes]", _Bounded(file, most))) as archive:
             for member in sorted(archive.infolist(), key=lambda member: member.header_offset):
                 budget.look()
-                last = printable(member.filename)
-                yield from _zip_member(name, archive, member, budget, depth)
+                # Archivers of Windows write backslashes.
+                last = printable(member.filename).replace("\\", "/")
+                if _is_refused(last):
+                    refused.append(last)
+                else:
+                    yield from _zip_member(_joined(name, last), archive, member, budget, depth)
     except READ_ERRORS as error:
         yield failed(name, error, last)
+    yield from _told(name, refused)
 
 
 def _is_on_disk(stream: IO[bytes]) -> bool:
@@ -361,45 +368,45 @@ def _whole(head: bytes, stream: IO[bytes], budget: Budget) -> bytes:
 def _zip_member(
     name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: Budget, depth: int
 ) -> Iterator[Found]:
-    # Archivers of Windows write backslashes.
-    path = member.filename.replace("\\", "/")
-    inner = _joined(name, path)
+    if member.is_dir():
+        return
     mode = member.external_attr >> 16
-    reason = _wrong_name(path)
-    if not reason and stat.S_ISLNK(mode):
-        reason = LINK
-    elif not reason and stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-        reason = NOT_A_FILE
-    elif not reason and member.compress_type not in _ZIP_METHODS:
-        reason = f"{UNREADABLE}: packed with method {member.compress_type}, which icclint does not unpack"
-    if reason:
-        yield Found(inner, reason=reason)
-        return
-    if path.endswith("/"):
-        return
-    try:
-        stream = archive.open(member)
-    except READ_ERRORS as error:
-        yield Found(inner, reason=f"{UNREADABLE}: {why(error)}")
-        return
-    with stream:
-        yield from opened(inner, cast("IO[bytes]", _Metered(stream, budget)), budget, depth + 1)
+    if stat.S_ISLNK(mode):
+        yield Found(name, reason=LINK)
+    elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+        yield Found(name, reason=NOT_A_FILE)
+    elif member.compress_type not in _ZIP_METHODS:
+        way = f"packed with method {member.compress_type}, which icclint does not unpack"
+        yield Found(name, reason=f"{UNREADABLE}: {way}")
+    else:
+        try:
+            stream = archive.open(member)
+        except READ_ERRORS as error:
+            yield Found(name, reason=f"{UNREADABLE}: {why(error)}")
+            return
+        with stream:
+            yield from opened(name, cast("IO[bytes]", _Metered(stream, budget)), budget, depth + 1)
 
 
 # Others may ask for gigabytes of memory.
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
-def _wrong_name(path: str) -> str:
-    if len(path) > _LONGEST_NAME:
-        return f"its name is longer than {_LONGEST_NAME:,} characters, which no file of Linux can have"
-    return "its name leads out of the archive, so it is not read" if ".." in path.split("/") else ""
+def _is_refused(path: str) -> bool:
+    """Whether a member has a name that leads out of the archive, or that no file can have."""
+    return len(path) > _LONGEST_NAME or ".." in path.split("/")
+
+
+def _told(name: str, refused: list[str]) -> Iterator[Found]:
+    if refused:
+        first = refused[0] if len(refused[0]) <= 200 else f"{refused[0][:200]}…"
+        reason = f"{len(refused)} of its members not read, whose names lead out of it or are too long: {first}"
+        yield Found(name, reason=reason, of_all=True)
 
 
 def _joined(name: str, path: str) -> str:
     """The name of a member: an absolute one becomes relative, as tar itself does it."""
-    parts = [part for part in printable(path[:_LONGEST_NAME]).split("/") if part not in ("", ".", "..")]
-    return "/".join((name, *parts))
+    return "/".join((name, *(part for part in path.split("/") if part not in ("", "."))))
 
 
 def _too_deep(name: str) -> Found:

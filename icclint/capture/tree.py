@@ -52,12 +52,15 @@ class Entry:
 
 @dataclass(eq=False)
 class Folder:
-    """A folder: ``troubles`` is what is wrong with all of it; ``count`` and the flags tell of all beneath it."""
+    """A folder: ``troubles`` is what is wrong with all of it, ``repeats`` how often a file's name came. ``count`` and
+    the flags tell of all beneath it.
+    """
 
     name: str
     files: dict[str, Entry] = field(default_factory=dict)
     folders: dict[str, Folder] = field(default_factory=dict)
     troubles: list[Entry] = field(default_factory=list)
+    repeats: dict[str, int] = field(default_factory=dict)
     count: int = 0
     holds_known: bool = False
     is_telling: bool = False
@@ -66,10 +69,10 @@ class Folder:
         """Puts a file where its name says. A name that is taken, as archives allow, gets a number."""
         *path, base = self._path(entry.name)
         folder = self._walk(path, entry, budget)
-        name, number = base, 2
-        while name in folder.files:
-            name, number = f"{base} ({number})", number + 1
-        folder.files[name] = entry if name == base else replace(entry, name=f"{entry.name} ({number - 1})")
+        while base in folder.files:
+            number = folder.repeats[base] = folder.repeats.get(base, 1) + 1
+            base, entry = f"{base} ({number})", replace(entry, name=f"{entry.name} ({number})")
+        folder.files[base] = entry
 
     def add_trouble(self, entry: Entry, budget: Budget) -> None:
         """Notes what is wrong with a folder or an archive."""
