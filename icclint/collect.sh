@@ -121,6 +121,7 @@ container='{"Id":{{json .Id}},"Name":{{json .Name}},"Created":{{json .Created}},
 container=$container'"HostConfig":{"NetworkMode":{{json .HostConfig.NetworkMode}},"Links":{{json .HostConfig.Links}},'
 container=$container'"PortBindings":{{json .HostConfig.PortBindings}},"Privileged":{{json .HostConfig.Privileged}},'
 container=$container'"CapAdd":{{json .HostConfig.CapAdd}},"CapDrop":{{json .HostConfig.CapDrop}}},'
+container=$container'"Config":{"ExposedPorts":{{json .Config.ExposedPorts}}},'
 container=$container'"NetworkSettings":{"Ports":{{json .NetworkSettings.Ports}},"Networks":{{json .NetworkSettings.Networks}}}}'
 network='{"Name":{{json .Name}},"Id":{{json .Id}},"Created":{{json .Created}},"Scope":{{json .Scope}},'
 network=$network'"Driver":{{json .Driver}},"EnableIPv6":{{json .EnableIPv6}},"IPAM":{{json .IPAM}},"Internal":{{json .Internal}},'
@@ -344,8 +345,9 @@ function known(kind, name) { return (kind, name) in words ? words[kind, name] : 
 
 function alias(name) { return ("container", name) in words ? words["container", name] : word("alias", name) }
 
-# SERVER:ALIAS of an endpoint, /SERVER:/CLIENT/ALIAS of a container.
+# SERVER or SERVER:ALIAS of an endpoint, /SERVER:/CLIENT/ALIAS of a container.
 function link(text,    part) {
+    if (text !~ /:/) return container(text)
     split(text, part, /[:\/]+/)
     if (text !~ /^\//) return container(part[1]) ":" alias(part[2])
     return container("/" part[2]) ":" container("/" part[3]) "/" alias(part[4])

@@ -371,7 +371,8 @@ def test_the_report_counts_what_was_passed_over() -> None:
     packed("sos.tar.xz", beneath("sosreport", ours | others))
     result = CliRunner().invoke(main, ["check", "sos.tar.xz", "-o", "json"])
     report = json.loads(result.stdout)
-    assert report["captures"] == [{"host": "sos.tar.xz", "layout": "sos report", "passed_over": len(others)}]
+    (host,) = report["hosts"]
+    assert (host["name"], host["layout"], host["passed_over"]) == ("sos.tar.xz", "sos report", len(others))
     assert f"{len(others)} files passed over" in CliRunner().invoke(main, ["check", "sos.tar.xz"]).output
 
 
