@@ -489,7 +489,11 @@ def _options(
     if asked["at"] is None and any(one.until for one in run.acceptances):
         raise click.UsageError("what is accepted has an end, so the report depends on the day: name it by --at")
     configuration = run.configuration
+    limits = asked["limits"]
     return Options(
+        max_files=limits.files,
+        max_bytes=limits.bytes,
+        max_unpacked=limits.unpacked,
         rules=run.report.rules,
         fail_on=fail_on,
         strict=delivery.strict,

@@ -45,8 +45,14 @@ def file_of(name: str, content: bytes) -> File:
 
 
 class Options(_Part):
-    """What the run was asked for. ``at`` is the moment that was given for it, ``accept`` what it was to accept."""
+    """What the run was asked for. ``at`` is the moment that was given for it, ``accept`` what it was to accept.
 
+    The limits are those of `icclint.capture.limits.Limits`, in files and bytes.
+    """
+
+    max_files: int
+    max_bytes: int
+    max_unpacked: int
     rules: tuple[str, ...]
     fail_on: str
     strict: bool

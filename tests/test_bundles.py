@@ -288,8 +288,9 @@ BUNDLES: dict[str, tuple[dict[str, bytes], dict[str, bytes]]] = {
             "insights_commands/docker_network_inspect": BROKEN["networks.json"],
             "insights_commands/docker_inspect": BROKEN["containers.json"],
             "insights_commands/sysctl_-a": BROKEN["sysctl.txt"],
+            "insights_commands/lsmod": b"Module Size Used by\nbr_netfilter 32768 0\n",
         },
-        {"etc/sysctl.conf": SYSCTL_CONF, "insights_commands/lsmod": b"Module Size Used by\n"},
+        {"etc/sysctl.conf": SYSCTL_CONF},
     ),
     "folders by topic": (
         {

@@ -42,7 +42,7 @@ case "$*" in
 "network inspect --format "*) cat "$OUTPUTS/networks.lines" ;;
 "network inspect "*) cat "$OUTPUTS/networks.json" ;;
 "inspect --format "*) cat "$OUTPUTS/containers.lines" ;;
-"info "*) echo '{"ServerVersion": "28.5.2", "Name": "web-prod-7"}' ;;
+"info "*) echo '{"ServerVersion": "28.5.2+dfsg4", "Name": "web-prod-7"}' ;;
 *) exit 9 ;;
 esac
 """

@@ -38,7 +38,7 @@ def test_the_rules_of_a_namespace_are_captured_and_no_module_is_loaded(
     (tmp_path / "rules").write_text(RULES)
     words = " ".join((*shell, str(SCRIPT), "--output", str(tmp_path), *redact))
     restored = f"iptables-{variant}-restore {tmp_path}/rules && ls /sys/module >{tmp_path}/before"
-    story = f"{restored} && {words} && ls /sys/module >{tmp_path}/after"
+    story = f"ip link set lo up && {restored} && {words} && ls /sys/module >{tmp_path}/after"
     done = subprocess.run(["unshare", "--net", "sh", "-c", story], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "after").read_text() == (tmp_path / "before").read_text()
