@@ -353,7 +353,8 @@ def fingerprints(log: Log) -> Iterator[tuple[str, str]]:
     for where, _, result in log.results():
         prints = result.get("partialFingerprints", {})
         full, short = prints.get("icclintFinding/v1", ""), prints.get("primaryLocationLineHash", "")
-        if not re.fullmatch(r"[0-9a-f]{64}:[1-9]\d*", full) or short != f"{full[:16]}:{full.rpartition(':')[2]}":
+        alert = hashlib.sha256(f"{result['properties']['host']}\0{full}".encode()).hexdigest()
+        if not re.fullmatch(r"[0-9a-f]{64}:[1-9]\d*", full) or short != f"{alert[:16]}:{full.rpartition(':')[2]}":
             yield where, f"fingerprints {prints}"
         seen[result["ruleId"], result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"], short] += 1
     yield from (("results", f"{count} are one alert: {key}") for key, count in seen.items() if count > 1)

@@ -92,7 +92,8 @@ class Checked:
 
 def checked(captures: Iterable[Capture], rules: Sequence[Rule] = DEFAULT) -> Checked:
     captures = list(captures)
-    documents = {document.name: document for capture in captures for document, _ in capture.documents}
+    # What is an excerpt is shown in its file.
+    documents = {d.name: d for capture in captures for d, _ in capture.documents if d.file is None}
     return Checked(check(captures, rules), documents, rules)
 
 
@@ -235,6 +236,16 @@ def test_a_run_for_each_host_tells_of_that_host_alone() -> None:
     results = [result for run in runs for result in run["results"]]
     assert len(results) == len(together.report.findings)
     assert {result["properties"]["host"] for result in results} < set(hosts)
+
+
+@pytest.mark.parametrize("per_host", [False, True])
+def test_the_same_finding_on_two_hosts_of_one_file_is_two_alerts(per_host: bool) -> None:
+    captures, _ = read_captures([str(ROOT / "tests" / "transcripts" / "two-hosts.txt")], ROOT)
+    found = replace(checked(captures, RULES), delivery=Delivery(per_host=per_host))
+    results = [result for run in assert_sound(found)["runs"] for result in run["results"]]
+    prints = [result["partialFingerprints"] for result in results]
+    assert len({each["icclintFinding/v1"] for each in prints}) < len(results)
+    assert len({each["primaryLocationLineHash"] for each in prints}) == len(results)
 
 
 def test_all_rules_that_ran_are_listed_and_no_others() -> None:

@@ -6,10 +6,10 @@ report from being complete has no place in it, and the exit code tells.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
+from icclint.output.alert import alert_hash
 from icclint.output.visible import visible
 from icclint.report import Report, ReportedFinding
 
@@ -30,12 +30,7 @@ def _issue(finding: ReportedFinding) -> dict[str, object]:
     return {
         "description": visible(finding.message),
         "check_name": finding.rule,
-        "fingerprint": fingerprint(finding),
+        "fingerprint": alert_hash(finding),
         "severity": _SEVERITIES[finding.severity],
         "location": {"path": visible(place.document), "lines": {"begin": place.line, "end": place.end_line}},
     }
-
-
-def fingerprint(finding: ReportedFinding) -> str:
-    """GitLab takes issues with equal fingerprints for one, and the same thing may be wrong with two hosts."""
-    return hashlib.sha256(f"{finding.host}\0{finding.fingerprint}".encode("utf-8", "replace")).hexdigest()

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
 from icclint import __version__
-from icclint.output.gitlab import fingerprint
+from icclint.output.alert import alert_hash
 from icclint.output.markdown import cell
 from icclint.output.text import path_lines
 from icclint.output.visible import visible
@@ -70,9 +70,9 @@ def _messages(report: Report) -> Iterator[tuple[str, str]]:
 def _vulnerability(finding: ReportedFinding, rule: Rule) -> dict[str, object]:
     place = finding.location
     lines = {"file": visible(place.document), "start_line": place.line, "end_line": place.end_line}
-    signature = {"algorithm": "hash", "value": fingerprint(finding)}
+    signature = {"algorithm": "hash", "value": alert_hash(finding)}
     return {
-        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"icclint:{fingerprint(finding)}")),
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"icclint:{alert_hash(finding)}")),
         "name": (rule.summary or rule.id)[:_MOST_NAME],
         "description": "\n\n".join(map(cell, _story(finding))),
         "severity": _SEVERITIES[finding.severity],

@@ -23,6 +23,7 @@ import attr
 import sarif_om as om
 
 from icclint import __version__
+from icclint.output.alert import alert_hash
 from icclint.output.delivery import Delivery
 from icclint.output.page import markdown
 from icclint.output.visible import visible
@@ -477,7 +478,7 @@ def _result(
         code_flows=[_code_flow(finding, places)] if finding.path else None,
         baseline_state=_STATES.get(finding.state or ""),
         suppressions=suppressions,
-        partial_fingerprints=_fingerprints(finding.fingerprint),
+        partial_fingerprints=_fingerprints(finding),
         properties={
             "confidence": finding.confidence,
             "host": finding.host,
@@ -493,10 +494,10 @@ def _result(
 _STATES: Mapping[str, str] = {"new": "new", "known": "unchanged"}
 
 
-def _fingerprints(fingerprint: str) -> dict[str, str]:
+def _fingerprints(finding: ReportedFinding | ReportedGone) -> dict[str, str]:
     """GitHub knows findings again by the second one only; its own hash of a line changes with the lines below."""
-    digest, _, ordinal = fingerprint.partition(":")
-    return {FINGERPRINT: fingerprint, "primaryLocationLineHash": f"{digest[:16]}:{ordinal}"}
+    ordinal = finding.fingerprint.rpartition(":")[2]
+    return {FINGERPRINT: finding.fingerprint, "primaryLocationLineHash": f"{alert_hash(finding)[:16]}:{ordinal}"}
 
 
 def _absent(
@@ -514,7 +515,7 @@ def _absent(
         locations=[place],
         baseline_state="absent",
         suppressions=[] if tells_suppressions else None,
-        partial_fingerprints=_fingerprints(gone.fingerprint),
+        partial_fingerprints=_fingerprints(gone),
         properties={"host": gone.host, "subject": gone.subject},
     )
 
