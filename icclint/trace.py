@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from icclint.engine import location, reported_packet, reported_step
 from icclint.ir.host import Host
-from icclint.output.text import line_of
 from icclint.output.visible import visible
+from icclint.output.words import line_of, step_words
 from icclint.packets.connection import NotSeenError, NoWayError, Passage, follow, nowhere, unseen
 from icclint.packets.effect import Effect
 from icclint.packets.packet import Packet, address_text
@@ -181,13 +181,11 @@ def _story(path: tuple[PathStep, ...]) -> Iterator[str]:
     for step in path:
         if step.text == "policy ACCEPT" and step.table != "filter":
             continue
-        table = "" if step.table == "filter" else f"{step.table} "
-        rule = visible(step.text) if step.text.startswith(("-A", "[", "-I")) else f"{step.chain}: {visible(step.text)}"
         if step.matched:
             end = f"=> {visible(step.effect)}"
         else:
             end = f"{'may match' if step.matched is None else 'no'}: {visible(step.why)}"
-        yield f"  {'  ' * step.depth}{table}{rule}  {end}{line_of(step)}"
+        yield f"  {'  ' * step.depth}{step_words(step)}  {end}{line_of(step)}"
 
 
 def _receiver(to: DeliveredTo) -> str:

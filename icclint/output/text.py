@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import click
 
 from icclint.output.visible import visible
+from icclint.output.words import (
+    WIDEST_LINE,
+    Frame,
+    engine,
+    frames,
+    line_of,
+    marks,
+    standing,
+    step_words,
+    told_steps,
+    totals,
+    unanswered,
+)
 from icclint.report import (
     PathStep,
     Report,
@@ -16,13 +28,12 @@ from icclint.report import (
     ReportedGone,
     ReportedHost,
     ReportedIdleAcceptance,
-    ReportedLocation,
     ReportedNotAssessed,
 )
 from icclint.source import Document
 
 _COLOURS: Mapping[str, str] = {"high": "red", "medium": "yellow", "low": "cyan", "note": "blue"}
-_WIDEST_LINE = 160
+_OUTCOMES: Mapping[str, str] = {"cannot be told": "magenta", "accepted": "cyan", "holds": "green"}
 _MOST_GAPS = 20
 
 
@@ -40,7 +51,7 @@ def render_text(report: Report, documents: Mapping[str, Document]) -> Iterator[s
         yield from (f"    {visible(line)}" for line in crash.error.splitlines())
         yield ""
     yield from _hosts(report)
-    yield _totals(report)
+    yield totals(report)
 
 
 def render_accepted(report: Report, documents: Mapping[str, Document]) -> Iterator[str]:
@@ -58,24 +69,24 @@ def _known(finding: ReportedFinding) -> Iterator[str]:
 
 def _head(finding: ReportedFinding) -> str:
     head = click.style(f"{finding.severity}[{finding.rule}]", fg=_COLOURS[finding.severity], bold=True)
-    accepted = "accepted" if finding.acceptance else None
-    marks = ", ".join(mark for mark in (accepted, finding.state, finding.confidence) if mark not in (None, "certain"))
-    return f"{head} {click.style(visible(finding.message), bold=True)}{f' ({marks})' if marks else ''}"
+    said = marks(finding)
+    tail = f" ({', '.join(said)})" if said else ""
+    return f"{head} {click.style(visible(finding.message), bold=True)}{tail}"
 
 
 def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Iterator[str]:
     yield _head(finding)
-    places = [(finding.location, finding.label, "-->", "^")]
-    places += [(place.location, place.message, ":::", "-") for place in finding.related]
-    gutter = max(len(str(location.line)) for location, *_ in places)
-    for location, label, arrow, underline in places:
-        yield from _frame(location, label, arrow, underline, gutter, documents)
+    places = frames(finding, documents)
+    gutter = max(len(str(place.location.line)) for place in places)
+    for place in places:
+        arrow, underline = ("-->", "^") if place is places[0] else (":::", "-")
+        yield from _frame(place, arrow, underline, gutter)
     pad = " " * gutter
     if finding.packet is not None:
         yield f"{pad} = packet: {visible(finding.packet.text)}"
     if finding.path:
         yield f"{pad} = path:"
-        yield from (f"{pad}     {line}" for line in path_lines(finding.path))
+        yield from (f"{pad}     {line}" for line in _path_lines(finding.path))
     for assumption in finding.assumptions:
         tell = f"; `{visible(assumption.capture_with)}` would tell" if assumption.capture_with else ""
         yield f"{pad} = assuming that {visible(assumption.text)}{tell}"
@@ -86,59 +97,27 @@ def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Ite
         yield f"{pad} = accepted{until}: {visible(finding.acceptance.reason)}"
 
 
-def _frame(
-    location: ReportedLocation,
-    label: str,
-    arrow: str,
-    underline: str,
-    gutter: int,
-    documents: Mapping[str, Document],
-) -> Iterator[str]:
+def _frame(frame: Frame, arrow: str, underline: str, gutter: int) -> Iterator[str]:
     pad = " " * gutter
-    document = documents.get(location.document)
-    yield f"{pad}{_blue(arrow)} {visible(location.document)}:{location.line}:{location.column}"
-    if document is None or location.line > len(document.lines):
-        yield f"{pad} = {visible(label)}"
+    yield f"{pad}{_blue(arrow)} {frame.place}"
+    if frame.line is None:
+        yield f"{pad} = {frame.label}"
         return
-    line = document.lines[location.line - 1]
-    end = location.end_column if location.end_line == location.line else len(line) + 1
-    shown, start, length = _window(line, location.column - 1, end - 1)
-    yield f"{_blue(f'{location.line:>{gutter}} |')} {shown}"
-    marks = underline * max(1, length)
+    before, marked, after = frame.line
+    yield f"{_blue(f'{frame.location.line:>{gutter}} |')} {before}{marked}{after}"
+    underlined = underline * max(1, len(marked))
     colour = "red" if underline == "^" else "blue"
-    yield f"{pad} {_blue('|')} {' ' * start}{click.style(f'{marks} {visible(label)}', fg=colour)}"
+    yield f"{pad} {_blue('|')} {' ' * len(before)}{click.style(f'{underlined} {frame.label}', fg=colour)}"
 
 
 def _blue(text: str) -> str:
     return click.style(text, fg="blue", bold=True)
 
 
-def _window(line: str, start: int, end: int) -> tuple[str, int, int]:
-    """The part of a line to show, and the place and length of the marks beneath it."""
-    left = max(0, start - 40) if len(line) > _WIDEST_LINE else 0
-    right = min(len(line), left + _WIDEST_LINE)
-    before = ("…" if left else "") + visible(line[left:start])
-    marked = visible(line[start : min(end, right)])
-    after = visible(line[min(end, right) : right]) + ("…" if right < len(line) else "")
-    return before + marked + after, len(before), len(marked)
-
-
-def path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
+def _path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
     """The rules that a packet met and that matched it, deeper calls further in."""
-    for step in path:
-        # The policies of tables that have nothing against a packet would bury the rule that decides.
-        if step.effect == "ACCEPT" and step.text == "policy ACCEPT" and step.table != "filter":
-            continue
-        table = "" if step.table == "filter" else f"{step.table} "
-        rule = visible(step.text) if step.text.startswith(("-A", "[", "-I")) else f"{step.chain}: {visible(step.text)}"
-        yield f"{'  ' * step.depth}{table}{rule} => {visible(step.effect)}{line_of(step)}"
-
-
-def line_of(step: PathStep) -> str:
-    """The document and line of a step in parentheses; nothing where no document holds it."""
-    if step.location is None:
-        return ""
-    return f"  ({visible(step.location.document.rpartition('/')[2])}:{step.location.line})"
+    for step in told_steps(path):
+        yield f"{'  ' * step.depth}{step_words(step)} => {visible(step.effect)}{line_of(step)}"
 
 
 def _gone(findings: tuple[ReportedGone, ...]) -> Iterator[str]:
@@ -157,16 +136,11 @@ def _idle(acceptances: tuple[ReportedIdleAcceptance, ...]) -> Iterator[str]:
 
 
 def _not_assessed(words: tuple[ReportedNotAssessed, ...]) -> Iterator[str]:
-    """What could not be told: one entry for each reason, with the rules that it stands in the way of."""
-    by_reason: dict[tuple[str, str, str, str | None], list[str]] = {}
-    for word in words:
-        by_reason.setdefault((word.host, word.subject, word.reason, word.capture_with), []).append(word.rule)
-    for (host, subject, reason, command), rules in by_reason.items():
-        what = f"{visible(host)}" if subject == "host" else f"{visible(subject)} of {visible(host)}"
-        yield click.style("cannot be told", fg="magenta", bold=True) + f" {what}: {visible(reason)}"
-        yield f"  = rules not assessed: {', '.join(rules)}"
-        if command:
-            yield f"  = capture with: {visible(command)}"
+    for one in unanswered(words):
+        yield click.style("cannot be told", fg="magenta", bold=True) + f" {one.what}: {one.reason}"
+        yield f"  = rules not assessed: {', '.join(one.rules)}"
+        if one.capture_with:
+            yield f"  = capture with: {one.capture_with}"
         yield ""
 
 
@@ -175,7 +149,7 @@ def _gaps(gaps: tuple[ReportedGap, ...]) -> Iterator[str]:
         place = f"{visible(gap.location.document)}:{gap.location.line}:{gap.location.column}"
         yield f"{click.style('gap', fg='magenta', bold=True)} {place}: {visible(gap.reason)}"
         if gap.text and gap.text != gap.location.document:
-            cut = gap.text if len(gap.text) <= _WIDEST_LINE else gap.text[:_WIDEST_LINE] + "…"
+            cut = gap.text if len(gap.text) <= WIDEST_LINE else gap.text[:WIDEST_LINE] + "…"
             yield f"    {visible(cut)}"
     if len(gaps) > _MOST_GAPS:
         yield f"    and {len(gaps) - _MOST_GAPS} more gaps, which -o json lists"
@@ -186,20 +160,14 @@ def _gaps(gaps: tuple[ReportedGap, ...]) -> Iterator[str]:
 def _hosts(report: Report) -> Iterator[str]:
     """Which engine wrote the rules of each host; where there is more than one, also how it stands with each."""
     if len(report.hosts) == 1:
-        yield f"{_engine(report.hosts[0])}{_told_by(report.hosts[0])}"
+        yield f"{engine(report.hosts[0])}{_told_by(report.hosts[0])}"
         return
     width = max((len(visible(host.name)) for host in report.hosts), default=0)
-    engines = max((len(_engine(host)) for host in report.hosts), default=0)
+    engines = max((len(engine(host)) for host in report.hosts), default=0)
     for host in report.hosts:
-        yield f"{visible(host.name):<{width}}  {_engine(host):<{engines}}  {_word(report, host.name)}"
+        yield f"{visible(host.name):<{width}}  {engine(host):<{engines}}  {_word(report, host.name)}"
     if report.hosts:
         yield ""
-
-
-def _engine(host: ReportedHost) -> str:
-    if not host.rules_of:
-        return "no rules of Docker Engine recognised"
-    return f"rules of Docker Engine {' and of '.join(found.releases for found in host.rules_of)}"
 
 
 def _told_by(host: ReportedHost) -> str:
@@ -208,53 +176,5 @@ def _told_by(host: ReportedHost) -> str:
 
 
 def _word(report: Report, host: str) -> str:
-    found: Counter[str] = Counter(finding.severity for finding in report.findings if finding.host == host)
-    not_known = {part.host for parts in (report.not_assessed, report.crashes, report.gaps) for part in parts}
-    words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
-    worst = next((severity for severity in _COLOURS if found[severity]), "")
-    accepted = [finding.severity for finding in report.accepted if finding.host == host]
-    tail = f"; {len(accepted)} accepted" if accepted else ""
-    if worst and worst != "note":
-        return click.style(f"broken: {words}{tail}", fg=_COLOURS[worst])
-    if host in not_known:
-        return click.style(f"cannot be told in full{tail}", fg="magenta")
-    # What somebody has decided to live with is broken all the same.
-    if any(severity != "note" for severity in accepted):
-        return click.style(f"broken{f': {words}' if words else ''}{tail}", fg="cyan")
-    return click.style(f"holds{f', {words}' if words else ''}{tail}", fg="green")
-
-
-def _totals(report: Report) -> str:
-    found: Counter[str] = Counter(finding.severity for finding in report.findings)
-    words = ", ".join(f"{found[severity]} {severity}" for severity in _COLOURS if found[severity])
-    hosts = len({document.host for document in report.documents})
-    # A transcript tells of several hosts.
-    documents = {document.name: document.kind for document in report.documents}
-    unread = sum(kind == "not read" for kind in documents.values())
-    parts = [
-        f"{_count(len(report.findings), 'finding')}{f' ({words})' if words else ''} on {_count(hosts, 'host')}",
-        *_beside_the_baseline(report),
-        *([f"{len(report.accepted)} accepted"] if report.accepted else []),
-        f"{_count(len(report.not_assessed), 'question')} not assessed",
-        _count(len(report.gaps), "gap"),
-    ]
-    if report.crashes:
-        parts.append(_count(len(report.crashes), "crash", "crashes"))
-    read = len(documents) - unread
-    tail = f" of {len(documents)}" if unread else ""
-    parts.append(f"{read}{tail} {'documents' if len(documents) != 1 else 'document'} read")
-    if passed_over := sum(host.passed_over for host in report.hosts):
-        parts.append(f"{_count(passed_over, 'file')} passed over")
-    return "; ".join(parts)
-
-
-def _beside_the_baseline(report: Report) -> Iterator[str]:
-    states = Counter(finding.state for finding in report.findings)
-    parts = {"new": states["new"], "known": states["known"], "gone": len(report.gone)}
-    words = [f"{number} {state}" for state, number in parts.items() if number]
-    if words:
-        yield ", ".join(words)
-
-
-def _count(number: int, word: str, plural: str = "") -> str:
-    return f"{number} {word if number == 1 else plural or word + 's'}"
+    found = standing(report, host)
+    return click.style(found.words, fg=_COLOURS[found.worst] if found.worst else _OUTCOMES[found.outcome])
