@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypedDict, Unpack
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from icclint.capture.read import Capture
     from icclint.config import Acceptance, Configuration, ConfigurationFile
     from icclint.evidence import Options
+    from icclint.reach import Table
     from icclint.report import Report
     from icclint.rule import Rule
 
@@ -186,7 +188,9 @@ def check(
     options = _options(asked, run, known, least, delivery, show_all) if evidence else None
     code = _exit_code(run.report, least, strict)
     documents = {d.name: d for capture in run.captures for d, _ in capture.documents if d.file is None}
-    checked = Checked(run.report, documents, run.rules, delivery, show_all)
+    checked = Checked(
+        run.report, documents, run.rules, run.chosen_by, delivery, partial(_tables, run.captures), show_all
+    )
     for form, file in targets:
         _write(FORMATS[form](checked), file, _coloured(color, file))
     if evidence and options:
@@ -460,11 +464,12 @@ def _rules() -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class _Run:
-    """A report and what it was made of."""
+    """A report and what it was made of. ``chosen_by`` are the words that chose the rules."""
 
     report: Report
     captures: tuple[Capture, ...]
     rules: tuple[Rule, ...]
+    chosen_by: tuple[str, ...]
     configuration: ConfigurationFile | None
     acceptances: tuple[Acceptance, ...]
 
@@ -511,18 +516,19 @@ def _run(asked: Asked) -> _Run:
     """Asks the rules, and sets apart what is accepted."""
     installed = _rules()
     configuration = _configuration(asked, installed)
-    rules = _chosen(installed, asked, configuration)
+    words = _choice(asked, configuration)
+    rules = _chosen(installed, words)
     read, complete = _captures(asked["captures"], asked["root"], asked["limits"])
     from icclint.engine import check as ask  # noqa: PLC0415
 
     report = ask(read, rules).model_copy(update={"complete": complete})
     if configuration is None or asked["no_accept"]:
-        return _Run(report, read, rules, configuration, ())
+        return _Run(report, read, rules, words, configuration, ())
     from icclint.accept import accept  # noqa: PLC0415
 
     today = (asked["at"] or datetime.now(UTC)).date()
     report = accept(report, configuration, [rule.id for rule in installed], today)
-    return _Run(report, read, rules, configuration, configuration.values.accept)
+    return _Run(report, read, rules, words, configuration, configuration.values.accept)
 
 
 def _configuration(asked: Asked, rules: tuple[Rule, ...]) -> ConfigurationFile | None:
@@ -558,15 +564,20 @@ def _own_configuration(captures: Iterable[str]) -> ConfigurationFile | None:
     return None
 
 
-def _chosen(rules: tuple[Rule, ...], asked: Asked, configuration: ConfigurationFile | None) -> tuple[Rule, ...]:
-    from icclint.config import UnknownRuleError, chosen_rules  # noqa: PLC0415
-
+def _choice(asked: Asked, configuration: ConfigurationFile | None) -> tuple[str, ...]:
+    """The words that choose the rules: profiles and names, as the configuration has them."""
     words: Iterable[str] = [asked["profile"]] if asked["profile"] else _settings(configuration).rules
     if asked["select"]:
         words = [name.strip() for name in asked["select"].split(",")]
     left_out = [f"-{name.strip()}" for name in asked["ignore"].split(",")] if asked["ignore"] else []
+    return (*words, *left_out)
+
+
+def _chosen(rules: tuple[Rule, ...], words: tuple[str, ...]) -> tuple[Rule, ...]:
+    from icclint.config import UnknownRuleError, chosen_rules  # noqa: PLC0415
+
     try:
-        found = chosen_rules((*words, *left_out), rules)
+        found = chosen_rules(words, rules)
     except UnknownRuleError as error:
         raise click.UsageError(str(error)) from error
     if not found:
@@ -609,6 +620,14 @@ def _target(output: str) -> tuple[str, str | None]:
     if form not in FORMATS:
         raise click.UsageError(f"no output format has the name {form!r}; there are {', '.join(FORMATS)}")
     return form, file or None
+
+
+def _tables(captures: Iterable[Capture]) -> dict[str, Table]:
+    """Who reaches whom, by host."""
+    from icclint.lower.host import lower_host  # noqa: PLC0415
+    from icclint.reach import reach as table_of  # noqa: PLC0415
+
+    return {capture.host: table_of(lower_host(capture.host, capture.documents)[0]) for capture in captures}
 
 
 def _coloured(color: str, file: str | None) -> bool:

@@ -6,7 +6,7 @@ make one row, so that a host of thousands has a table that a person can read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -53,15 +53,18 @@ class Row(_Part):
     """Some senders and receivers that are treated alike. ``network`` is the one that the claim is about.
 
     ``claim`` is Docker's word: ``open``, ``closed``, or ``none`` where it has none. ``effect`` is how much of what they
-    could open does work. ``witness`` and ``at`` show it for one packet.
+    could open does work. ``witness`` and ``at`` show it for one packet. ``sender_network`` is the network that the
+    senders send by, null for the host and the outside. ``published`` tells that a published port is all that is asked.
     """
 
     senders: tuple[str, ...] = Field(serialization_alias="from")
+    sender_network: str | None = Field(serialization_alias="from_network")
     receivers: tuple[str, ...] = Field(serialization_alias="to")
     network: str
     family: int
     claim: Claim
     effect: Extent
+    published: bool
     services: tuple[Services, ...]
     witness: ReportedPacket | None
     at: At | None
@@ -97,8 +100,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     services = "; ".join(service.words() for service in row.services)
     return (
         "!" if row.disagrees else "",
-        visible(_names(row.senders)),
-        visible(_names(row.receivers)),
+        visible(some_names(row.senders)),
+        visible(some_names(row.receivers)),
         visible(row.network),
         f"IPv{row.family}",
         row.claim,
@@ -107,7 +110,8 @@ def _cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def _names(names: tuple[str, ...]) -> str:
+def some_names(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
@@ -132,11 +136,13 @@ def _row(relation: Relation) -> Row:
         at = At(location=location(decision.span) if decision.span else None, text=decision.text)
     return Row(
         senders=relation.senders,
+        sender_network=relation.sender_network,
         receivers=relation.receivers,
         network=relation.network,
         family=relation.packets.family,
         claim=relation.claim,
         effect=relation.extent,
+        published=relation.is_published,
         services=_shown_services(relation),
         witness=reported_packet(relation.shown[0]) if relation.shown else None,
         at=at,
@@ -144,8 +150,7 @@ def _row(relation: Relation) -> Row:
 
 
 def _shown_services(relation: Relation) -> tuple[Services, ...]:
-    if relation.packets.box.destination_port.size == 1:
-        # A published port is the only service that is asked for.
+    if relation.is_published:
         return services([relation.packets.box])
     return services(one.services for one in relation.passing) if relation.extent == "some" else ()
 

@@ -60,6 +60,11 @@ class Relation:
     shown: tuple[Packet, Decision] | None
 
     @property
+    def is_published(self) -> bool:
+        """Whether a published port of the host is the only service that is asked for."""
+        return self.packets.box.destination_port.size == 1
+
+    @property
     def extent(self) -> Extent:
         """How much of what they could open does work."""
         if not self.passing:

@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,10 +21,12 @@ import pytest
 from icclint_rules import RULES
 from jsonschema import Draft7Validator
 
-from icclint.capture.read import read_captures
+from icclint.capture.read import Capture, read_captures
 from icclint.engine import check
+from icclint.lower.host import lower_host
 from icclint.output.delivery import Delivery
 from icclint.output.formats import FORMATS, Checked
+from icclint.reach import Table, reach
 from icclint.report import ReportedAcceptance, ReportedAssumption, ReportedCrash, ReportedGap, ReportedNotAssessed
 from tests.captured import NAMES, capture
 
@@ -63,11 +65,15 @@ class Written:
         return Written(replace(self.checked, report=self.checked.report.model_copy(update=changes)))
 
 
+def tables(captures: Iterable[Capture]) -> Callable[[], dict[str, Table]]:
+    return lambda: {one.host: reach(lower_host(one.host, one.documents)[0]) for one in captures}
+
+
 @cache
 def written(name: str) -> Written:
     found = capture(name)
     documents = {document.name: document for document, _ in found.documents}
-    return Written(Checked(check([found], RULES), documents, RULES, Delivery()))
+    return Written(Checked(check([found], RULES), documents, RULES, ("audit",), Delivery(), tables([found])))
 
 
 @cache
@@ -75,7 +81,7 @@ def several() -> Written:
     captures, errors = read_captures([str(ROOT / "samples" / "28.5.2")], ROOT)
     assert not errors
     documents = {document.name: document for found in captures for document, _ in found.documents}
-    return Written(Checked(check(captures, RULES), documents, RULES, Delivery()))
+    return Written(Checked(check(captures, RULES), documents, RULES, ("audit",), Delivery(), tables(captures)))
 
 
 def hostile(text: str) -> Written:

@@ -83,7 +83,9 @@ def test_disagreements_alone() -> None:
     rows = json.loads(result.stdout)["rows"]
     assert rows
     assert {(row["claim"], row["effect"]) for row in rows} <= {("closed", "all"), ("closed", "some")}
-    assert {"from", "to", "network", "family", "claim", "effect", "services", "witness", "at"} == rows[0].keys()
+    assert rows[0].keys() == {
+        "from", "from_network", "to", "network", "family", "claim", "effect", "published", "services", "witness", "at",
+    }  # fmt: skip
 
 
 def test_what_the_table_leaves_out_is_said() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from icclint.output.delivery import Delivery
 
 if TYPE_CHECKING:
+    from icclint.reach import Table
     from icclint.report import Report
     from icclint.rule import Rule
     from icclint.source import Document
@@ -18,14 +19,17 @@ if TYPE_CHECKING:
 class Checked:
     """A report with what it is written from.
 
-    ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry.
-    ``show_all`` has accepted findings listed too.
+    ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry,
+    and ``chosen_by`` the words that chose them. ``tables`` works out who reaches whom, by host. ``show_all`` has
+    accepted findings listed too.
     """
 
     report: Report
     documents: Mapping[str, Document]
     rules: Sequence[Rule]
+    chosen_by: Sequence[str]
     delivery: Delivery
+    tables: Callable[[], Mapping[str, Table]]
     show_all: bool = False
 
 
@@ -92,10 +96,17 @@ def _csv(checked: Checked) -> Iterator[str]:
     return render_csv(checked.report)
 
 
+def _html(checked: Checked) -> Iterator[str]:
+    from icclint.output.html import render_html  # noqa: PLC0415
+
+    return render_html(checked.report, checked.documents, checked.rules, checked.chosen_by, checked.tables())
+
+
 FORMATS: Mapping[str, Renderer] = {
     "text": _text,
     "json": _json,
     "sarif": _sarif,
+    "html": _html,
     "github": _github,
     "gitlab": _gitlab,
     "gitlab-sast": _gitlab_sast,

@@ -86,7 +86,7 @@ def _finding(finding: ReportedFinding, documents: Mapping[str, Document]) -> Ite
         yield f"{pad} = packet: {visible(finding.packet.text)}"
     if finding.path:
         yield f"{pad} = path:"
-        yield from (f"{pad}     {line}" for line in _path_lines(finding.path))
+        yield from (f"{pad}     {line}" for line in path_lines(finding.path))
     for assumption in finding.assumptions:
         tell = f"; `{visible(assumption.capture_with)}` would tell" if assumption.capture_with else ""
         yield f"{pad} = assuming that {visible(assumption.text)}{tell}"
@@ -114,7 +114,7 @@ def _blue(text: str) -> str:
     return click.style(text, fg="blue", bold=True)
 
 
-def _path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
+def path_lines(path: tuple[PathStep, ...]) -> Iterator[str]:
     """The rules that a packet met and that matched it, deeper calls further in."""
     for step in told_steps(path):
         yield f"{'  ' * step.depth}{step_words(step)} => {visible(step.effect)}{line_of(step)}"
