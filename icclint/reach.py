@@ -54,12 +54,14 @@ class Row(_Part):
 
     ``claim`` is Docker's word: ``open``, ``closed``, or ``none`` where it has none. ``effect`` is how much of what they
     could open does work. ``witness`` and ``at`` show it for one packet. ``sender_network`` is the network that the
-    senders send by, null for the host and the outside. ``published`` tells that a published port is all that is asked.
+    senders send by, ``receiver_network`` that of the receivers; null for the host and the outside. ``published`` tells
+    that a published port is all that is asked.
     """
 
     senders: tuple[str, ...] = Field(serialization_alias="from")
     sender_network: str | None = Field(serialization_alias="from_network")
     receivers: tuple[str, ...] = Field(serialization_alias="to")
+    receiver_network: str | None = Field(serialization_alias="to_network")
     network: str
     family: int
     claim: Claim
@@ -138,6 +140,7 @@ def _row(relation: Relation) -> Row:
         senders=relation.senders,
         sender_network=relation.sender_network,
         receivers=relation.receivers,
+        receiver_network=relation.receiver_network,
         network=relation.network,
         family=relation.packets.family,
         claim=relation.claim,

@@ -43,15 +43,16 @@ class Passing:
 class Relation:
     """Some senders and receivers that are treated alike, by name.
 
-    ``sender_network`` is the network that the senders send by, None for the host and the outside. ``network`` is the
-    one that the claim is about: ``open``, ``closed``, or ``none`` where Docker has no word on it. ``packets`` are those
-    that could open a connection between them, ``passing`` those that do; ``doubtful`` tells that more may. ``shown`` is
-    one packet and what decides on it, where there is one to show.
+    ``sender_network`` is the network that the senders send by, and ``receiver_network`` that of the receivers; None for
+    the host and the outside. ``network`` is the one that the claim is about: ``open``, ``closed``, or ``none`` where
+    Docker has no word on it. ``packets`` are those that could open a connection between them, ``passing`` those that
+    do; ``doubtful`` tells that more may. ``shown`` is one packet and what decides on it, where there is one to show.
     """
 
     senders: tuple[str, ...]
     sender_network: str | None
     receivers: tuple[str, ...]
+    receiver_network: str | None
     network: str
     claim: Claim
     packets: PacketClass
@@ -205,6 +206,7 @@ def _relation(
         senders=senders.labels(box.source),
         sender_network=sender_network.name if sender_network else None,
         receivers=receivers.labels(box.destination),
+        receiver_network=None if receivers.names is None else network.name,
         network=network.name,
         # What a link opens is what it is for; whether it is still wanted is another question.
         claim="none" if linked else claim,
@@ -260,6 +262,7 @@ def _published_relation(
         senders=(f"outside ({interface})",),
         sender_network=None,
         receivers=(f"{name} by {to}",),
+        receiver_network=network.name,
         network=network.name,
         claim="open",
         packets=PacketClass(packet.family, interface, None, False, asked),

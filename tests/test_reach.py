@@ -84,7 +84,7 @@ def test_disagreements_alone() -> None:
     assert rows
     assert {(row["claim"], row["effect"]) for row in rows} <= {("closed", "all"), ("closed", "some")}
     assert rows[0].keys() == {
-        "from", "from_network", "to", "network", "family", "claim", "effect", "published", "services", "witness", "at",
+        "from", "from_network", "to", "to_network", "network", "family", "claim", "effect", "published", "services", "witness", "at",
     }  # fmt: skip
 
 

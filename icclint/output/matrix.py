@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from icclint.reach import Row, Table, some_names
 
 _Name = tuple[str | None, str]
-"""The network that somebody sends by, None where that does not matter, and the name."""
+"""The network of a sender or a receiver, None for the host and the outside, and the name."""
 _Block = tuple[tuple[_Name, ...], tuple[tuple[Row, ...], ...]]
 """Some names, and what is said of them to or from each other side."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Senders or receivers that are treated alike, by the network that they send by."""
+    """Senders or receivers that are treated alike, by their networks: None for the host and the outside."""
 
     members: Mapping[str | None, tuple[str, ...]]
 
@@ -29,7 +29,8 @@ class Side:
         """Some of their names, or of their networks' where they are of several."""
         if len(self.members) == 1:
             return some_names([name for names in self.members.values() for name in names])
-        return f"{self.size} containers of {some_names([network or '' for network in self.members])}"
+        networks = [network for network in self.members if network is not None]
+        return f"{self.size} containers of {some_names(networks)}"
 
     @property
     def is_cut(self) -> bool:
@@ -69,12 +70,15 @@ def matrices(table: Table) -> Iterator[Matrix]:
 
 
 def _matrix(network: str, family: int, rows: list[Row]) -> Matrix:
-    senders = _classes([[(row.sender_network, name) for name in row.senders] for row in rows])
-    receivers = _classes([[(None, name) for name in row.receivers] for row in rows])
-    blocks = _merged(
+    senders = _classes([[(row.sender_network, name) for name in row.senders] for row in rows], network)
+    receivers = _classes([[(row.receiver_network, name) for name in row.receivers] for row in rows], network)
+    lines = [
         (names, tuple(_cell(rows, said & heard) for heard in receivers.values())) for names, said in senders.items()
+    ]
+    blocks = _merged(lines, network)
+    columns = _merged(
+        [(names, tuple(cells[number] for _, cells in blocks)) for number, names in enumerate(receivers)], network
     )
-    columns = _merged((names, tuple(cells[number] for _, cells in blocks)) for number, names in enumerate(receivers))
     return Matrix(
         network=network,
         family=family,
@@ -85,25 +89,30 @@ def _matrix(network: str, family: int, rows: list[Row]) -> Matrix:
     )
 
 
-def _classes(sides: list[list[_Name]]) -> dict[tuple[_Name, ...], frozenset[int]]:
-    """The names in classes that the same rows speak of, each with the numbers of those rows."""
+def _classes(sides: list[list[_Name]], own: str) -> dict[tuple[_Name, ...], frozenset[int]]:
+    """The names in classes that the same rows speak of, with the numbers of those rows; the network's own first."""
     spoken: dict[_Name, set[int]] = {}
     for number, names in enumerate(sides):
         for name in names:
             spoken.setdefault(name, set()).add(number)
     classes: dict[frozenset[int], list[_Name]] = {}
-    for name, numbers in spoken.items():
-        classes.setdefault(frozenset(numbers), []).append(name)
+    for name in sorted(spoken, key=lambda one: (one[0] != own, one[0] is None, one[0] or "", one[1])):
+        classes.setdefault(frozenset(spoken[name]), []).append(name)
     return {tuple(names): numbers for numbers, names in classes.items()}
 
 
-def _merged(blocks: Iterable[_Block]) -> list[_Block]:
-    """The blocks, with those made one of which the same is said throughout."""
+def _merged(blocks: list[_Block], own: str) -> list[_Block]:
+    """The blocks, with those made one of which the same is said throughout.
+
+    The network's own containers, those of others, and what is no container stay apart.
+    """
     found: dict[tuple[object, ...], _Block] = {}
     for names, cells in blocks:
-        key = tuple(tuple(_look(row) for row in cell) for cell in cells)
-        before, _ = found.get(key, ((), ()))
-        found[key] = ((*before, *names), found[key][1] if key in found else cells)
+        network, _ = names[0]
+        kind = (network is None, network == own)
+        key = (kind, *(tuple(_look(row) for row in cell) for cell in cells))
+        before, same = found.get(key, ((), cells))
+        found[key] = ((*before, *names), same)
     return list(found.values())
 
 
