@@ -7,6 +7,7 @@ from icclint.docker.chains import (
     as_link_rule,
     closes_containers,
     guarded_addresses,
+    hidden_link,
     lets_in,
     link_rules,
     native_way_in,
@@ -82,7 +83,8 @@ __all__ = [
     "Publication", "RangeSet", "Reject", "Return", "Rewrite", "Rule", "Ruleset", "Severity", "Share", "Span",
     "Sysctl", "Table", "Target", "Trace", "Verdict",
     "address_text", "as_link_rule", "as_port_opening", "assess_rules", "assume_match", "closes_containers",
-    "dead_rules", "describe", "families", "gateway_mode", "generations", "guarded_addresses", "is_encrypted",
-    "lets_in", "link_rules", "marks_for_encryption", "native_way_in", "parse_bool", "port_forwards", "port_openings",
+    "dead_rules", "describe", "families", "gateway_mode", "generations", "guarded_addresses", "hidden_link",
+    "is_encrypted", "lets_in", "link_rules", "marks_for_encryption", "native_way_in", "parse_bool", "port_forwards",
+    "port_openings",
     "preemptions", "proxies", "publications", "refuses_clear", "rule", "vni_of", "vnis",
 ]  # fmt: skip

@@ -570,3 +570,17 @@ COMMIT
     assert outbound.extent(Verdict.DELIVERED) is Extent.UNKNOWN
     (share,) = outbound.shares(Verdict.DELIVERED)
     assert effect.trace(share).verdict is Verdict.DELIVERED
+
+
+def test_jumps_that_are_not_certain_do_not_double_what_is_looked_at() -> None:
+    jumps = "".join(f"-A FORWARD -m limit --limit {n}/sec -j SEEN-{n}\n" for n in range(1, 61))
+    chains = "".join(f":SEEN-{n} - [0:0]\n" for n in range(1, 61))
+    drops = "".join(f"-A SEEN-{n} -p tcp -m tcp --dport {n} -j DROP\n" for n in range(1, 61))
+    save = f"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n{chains}{jumps}{drops}COMMIT\n"
+    effect = Effect(lowered({"networks.json": NETWORKS, "iptables-save": save, "sysctl": "net.ipv4.ip_forward = 1\n"}))
+    outcomes = effect.outbound(effect.host.bridges[0], "eth0", 4).outcomes
+    assert {outcome.verdict for outcome in outcomes} == {Verdict.DELIVERED, Verdict.DROPPED}
+    dropped = [outcome for outcome in outcomes if outcome.verdict is Verdict.DROPPED]
+    assert {(outcome.box.destination_port.ranges, len(outcome.assumptions)) for outcome in dropped} == {
+        (((n, n),), 1) for n in range(1, 61)
+    }

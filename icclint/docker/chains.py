@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from icclint.ir.host import Host
-from icclint.ir.match import Accept, AddressMatch, Drop, InterfaceMatch, PortMatch, ProtocolMatch
-from icclint.ir.ruleset import Rule
+from icclint.ir.match import Accept, AddressMatch, Drop, InterfaceMatch, OpaqueMatch, PortMatch, ProtocolMatch
+from icclint.ir.ruleset import Chain, Rule
 
 DOCKER_CHAINS = frozenset(
     (
@@ -163,8 +163,28 @@ def as_link_rule(rule: Rule) -> LinkRule | None:
 
 def link_rules(host: Host) -> tuple[LinkRule, ...]:
     """The rules of links in every captured IPv4 ruleset; no engine writes them for IPv6."""
-    tables = [ruleset.tables["filter"].chains for ruleset in host.rulesets_of(4) if "filter" in ruleset.tables]
-    chains = [chains["DOCKER"] for chains in tables if "DOCKER" in chains]
+    chains = _docker_chains(host)
     chains += [chain for rules in host.native_rules(4) for chain in rules.chains.values()]
     found = (as_link_rule(rule) for chain in chains for rule in chain.rules)
     return tuple(link for link in found if link is not None)
+
+
+def hidden_link(host: Host) -> OpaqueMatch | None:
+    """What a dump does not show of a rule that may be a link's: ``iptables -L`` without ``-v`` shows no interfaces."""
+    return next(
+        (
+            match
+            for chain in _docker_chains(host)
+            for rule in chain.rules
+            if isinstance(rule.target, Accept)
+            and len([match for match in rule.matches if isinstance(match, AddressMatch)]) == 2
+            for match in rule.matches
+            if isinstance(match, OpaqueMatch) and match.shown_with
+        ),
+        None,
+    )
+
+
+def _docker_chains(host: Host) -> list[Chain]:
+    tables = [ruleset.tables["filter"].chains for ruleset in host.rulesets_of(4) if "filter" in ruleset.tables]
+    return [chains["DOCKER"] for chains in tables if "DOCKER" in chains]

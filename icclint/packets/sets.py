@@ -332,14 +332,38 @@ class _Run:
             missed: list[_State] = []
             for state in waiting.take(_addresses(rule)):
                 self._cut(rule, state, matched, missed)
-            waiting.add(missed)
             if self.steps > MOST_STEPS:
                 given_up = Decision(by="rule", text=f"given up at: {rule.text}", span=rule.span, rule=rule)
-                self._stop(matched + waiting.all(), Verdict.UNKNOWN, given_up)
+                self._stop(matched + missed + waiting.all(), Verdict.UNKNOWN, given_up)
                 return back
             if matched:
-                waiting.add(self._target(visit, rule, matched, passed, back, depth))
-        return back + waiting.all()
+                missed = self._rejoined(missed + self._target(visit, rule, matched, passed, back, depth))
+            waiting.add(missed)
+        return self._rejoined(back + waiting.all())
+
+    def _rejoined(self, states: list[_State]) -> list[_State]:
+        """States of which none is another one but for what it assumes, or each jump that is not certain would double
+        them.
+        """
+        if len({id(state.assumed) for state in states}) < 2:
+            return states
+        apart: list[_State] = []
+        for state in states:
+            self.steps += len(apart)
+            pieces = [state]
+            left: list[_State] = []
+            for other in apart:
+                common = state.box & other.box.fields
+                assumed = _either(state, other) if common is not None else None
+                if common is None or assumed is None:
+                    left.append(other)
+                    continue
+                both = [box for piece in pieces if (box := piece.box & common.fields) is not None]
+                left += [replace(other, box=box, assumed=assumed) for box in both]
+                left += [replace(other, box=box) for box in other.box.minus(both)]
+                pieces = [replace(piece, box=box) for piece in pieces for box in piece.box.minus(both)]
+            apart = left + pieces
+        return apart
 
     def _interfaces(self, states: Iterable[_State]) -> frozenset[str]:
         """The names that rules may ask for and be answered yes."""
@@ -627,6 +651,26 @@ def _constant(answer: bool) -> tuple[_Part, ...]:
 def _assumed(state: _State, assumption: Assumption) -> bool | None:
     """What a state already assumes of a question."""
     return next((known.holds for known in state.assumed if known.key == assumption.key), None)
+
+
+def _either(one: _State, other: _State) -> tuple[Assumption, ...] | None:
+    """What is assumed of packets that are in one of two states; None where that cannot be said.
+
+    If all that they do not share is what a dump does not show, it is enough to know that the packets hang on it: they
+    are unknown unless all of them come to the same.
+    """
+    if replace(one, box=other.box, assumed=other.assumed) != other:
+        return None
+    answers = [{assumption.key: assumption.holds for assumption in state.assumed} for state in (one, other)]
+    common = tuple(assumption for assumption in one.assumed if answers[1].get(assumption.key) is assumption.holds)
+    shared = {assumption.key for assumption in common}
+    differing = [assumption for assumption in (*one.assumed, *other.assumed) if assumption.key not in shared]
+    if len(differing) == 2 and differing[0].key == differing[1].key:
+        return common
+    if not differing or not all(assumption.hidden for assumption in differing):
+        return None
+    # No rule asks by this key, since neither answer is ruled out from here on.
+    return (*common, differing[0].model_copy(update={"key": f"either way, {differing[0].key}"}))
 
 
 def _accepted(state: _State, visit: Visit, decision: Decision) -> _State:

@@ -33,7 +33,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, LinkRule, Location, NotAssessed, Severity, rule
-from icclint_rules.links.link_pairs import pairs, subject
+from icclint_rules.links.link_pairs import pairs, subject, untold
 
 
 @rule(
@@ -43,6 +43,7 @@ from icclint_rules.links.link_pairs import pairs, subject
     since="0.1",
 )
 def link_half_pair(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
+    yield from untold(host)
     for network in host.bridges:
         for pair in pairs(host, network):
             if len({link.reply for link in pair}) == 1:

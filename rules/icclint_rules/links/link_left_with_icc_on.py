@@ -36,7 +36,7 @@ from collections.abc import Iterator
 
 from icclint.api import Effect, Evidence, Finding, Host, Location, NotAssessed, Profile, Severity, rule
 from icclint_rules.lines import removal
-from icclint_rules.links.link_pairs import pairs, subject
+from icclint_rules.links.link_pairs import pairs, subject, untold
 from icclint_rules.proof import icc_claim
 
 
@@ -48,6 +48,7 @@ from icclint_rules.proof import icc_claim
     since="0.1",
 )
 def link_left_with_icc_on(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
+    yield from untold(host)
     for network in host.bridges:
         for pair in pairs(host, network) if network.icc is True else ():
             first, *others = (link.rule for link in pair)

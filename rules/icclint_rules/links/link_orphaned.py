@@ -53,7 +53,7 @@ from icclint.api import (
     rule,
 )
 from icclint_rules.lines import removal
-from icclint_rules.links.link_pairs import openings, pairs, subject, why_orphaned
+from icclint_rules.links.link_pairs import openings, pairs, subject, untold, why_orphaned
 from icclint_rules.proof import icc_claim, proof
 
 
@@ -64,6 +64,7 @@ from icclint_rules.proof import icc_claim, proof
     since="0.1",
 )
 def link_orphaned(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
+    yield from untold(host)
     for network in host.bridges:
         if network.icc is not False:
             continue

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from icclint.api import Effect, Host, LinkRule, Network, Share, Span, link_rules
+from icclint.api import Effect, Host, LinkRule, Network, NotAssessed, Share, Span, hidden_link, link_rules
 from icclint_rules.proof import arriving
 
 
@@ -15,6 +16,14 @@ def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
         if link.bridge == network.bridge:
             found.setdefault(link.pair, []).append(link)
     return [sorted(pair, key=lambda link: link.reply) for pair in found.values()]
+
+
+def untold(host: Host) -> Iterator[NotAssessed]:
+    """That a dump does not tell whether there are links."""
+    hidden = hidden_link(host)
+    if hidden is not None and hidden.shown_with:
+        reason = "the dump does not show all conditions of rules in chain DOCKER that look like those of links"
+        yield NotAssessed("links", reason, hidden.shown_with)
 
 
 def openings(effect: Effect, network: Network) -> dict[Span | None, Share]:

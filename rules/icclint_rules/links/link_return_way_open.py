@@ -51,7 +51,7 @@ from icclint.api import (
     rule,
 )
 from icclint_rules.lines import MOST_LINES, drop_before
-from icclint_rules.links.link_pairs import named, openings, pairs, why_orphaned
+from icclint_rules.links.link_pairs import named, openings, pairs, untold, why_orphaned
 from icclint_rules.proof import proof
 
 
@@ -63,6 +63,7 @@ from icclint_rules.proof import proof
     since="0.1",
 )
 def link_return_way_open(host: Host, effect: Effect) -> Iterator[Finding | NotAssessed]:
+    yield from untold(host)
     for network in host.bridges:
         if network.icc is not False:
             continue
