@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from icclint.ir.ruleset import BUILT_IN_CHAINS
-from icclint.parse.dump import CUT, Command, TableDump
+from icclint.parse.dump import CUT, Command, Commands, Line, TableDump, as_command
 from icclint.source import Span
 
 HOOKS = frozenset(name for chains in BUILT_IN_CHAINS.values() for name in chains)
@@ -20,7 +20,7 @@ class ChainDraft:
 
     policy: str | None
     span: Span | None
-    commands: tuple[Command, ...]
+    commands: Commands
 
     @cached_property
     def meaning(self) -> tuple[object, ...]:
@@ -34,16 +34,12 @@ class ChainDraft:
     @cached_property
     def is_cut(self) -> bool:
         """Whether something was cut out of it."""
-        return any(command.kind == CUT for command in self.commands)
+        return any(entry.kind == CUT for entry in self.commands.entries)
 
     @cached_property
     def outline(self) -> tuple[object, ...]:
         """What a listing shows of it for certain: the policy, and the target of each rule."""
-        return self.policy, tuple(_target(command) for command in self.commands)
-
-
-def _target(command: Command) -> str | None:
-    return next((option.values[0] for option in command.options if option.name in ("jump", "goto")), None)
+        return self.policy, tuple(entry.target for entry in self.commands.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +92,7 @@ class TableDraft:
     @cached_property
     def targets(self) -> frozenset[str]:
         """All that its rules jump to."""
-        return frozenset(
-            option.values[0]
-            for command in self.dump.commands
-            for option in command.options
-            if option.name in ("jump", "goto")
-        )
+        return frozenset(entry.target for entry in self.dump.commands.entries if entry.target is not None)
 
     @property
     def is_open(self) -> bool:
@@ -126,7 +117,7 @@ class TableDraft:
         if self.dump.saved:
             needed = set() if self.dump.variant == "nft" else needed - ({"INPUT"} if table == "nat" else set())
         whole = (
-            not self.dump.cut and not self.dump.filtered and all(command.kind != CUT for command in self.dump.commands)
+            not self.dump.cut and not self.dump.filtered and all(one.kind != CUT for one in self.dump.commands.entries)
         )
         return Shown(self.chains, whole and needed <= self.chains.keys(), self.dump.listed)
 
@@ -137,19 +128,19 @@ class _Open:
 
     policy: str | None = None
     span: Span | None = None
-    commands: list[Command] = field(default_factory=list)
+    commands: list[Command | Line] = field(default_factory=list)
 
 
 def draft(dump: TableDump) -> TableDraft:
     """The chains of a dump, with their rules in the order in which the kernel asks them."""
     chains: dict[str, _Open] = {}
-    declared = {command.chain for command in dump.commands if command.kind in ("policy", "declare")}
-    anywhere: list[Command] = []
+    declared = {command.chain for command in dump.commands.entries if command.kind in ("policy", "declare")}
+    anywhere: list[Command | Line] = []
     last: str | None = None
     cut: Command | None = None
-    for command in dump.commands:
+    for command in dump.commands.entries:
         if command.kind == CUT:
-            cut = command
+            cut = as_command(command)
             if command.chain is not None:
                 chains[command.chain].commands.append(command)
             continue
@@ -160,14 +151,14 @@ def draft(dump: TableDump) -> TableDraft:
             continue
         chain = chains.setdefault(command.chain, _Open())
         if command.kind in ("policy", "declare"):
-            chain.policy = None if command.policy == "-" else command.policy
-            chain.span = command.span
+            head = as_command(command)
+            chain.policy, chain.span = None if head.policy == "-" else head.policy, head.span
             continue
         if cut is not None and not dump.listed:
             _mark_cut(chains, last, command.chain, cut)
         last, cut = command.chain, None
         if command.kind == "insert":
-            chain.commands.insert(max(command.position - 1, 0), command)
+            chain.commands.insert(max(as_command(command).position - 1, 0), command)
         else:
             chain.commands.append(command)
     # What may be a rule of any chain is met before all others.
@@ -182,7 +173,8 @@ def draft(dump: TableDump) -> TableDraft:
         for name, chain in chains.items():
             chain.commands.insert(0, Command(CUT, name, dump.span, "(what a filter left out)"))
     return TableDraft(
-        dump, {name: ChainDraft(chain.policy, chain.span, tuple(chain.commands)) for name, chain in chains.items()}
+        dump,
+        {name: ChainDraft(chain.policy, chain.span, Commands(tuple(chain.commands))) for name, chain in chains.items()},
     )
 
 

@@ -10,7 +10,7 @@ from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
 from icclint.lower.draft import Shown, TableDraft, draft
 from icclint.lower.place import Place, Placed, family_of_name, place_all, shows_every_table
 from icclint.lower.rule import Surroundings, lower_rule
-from icclint.parse.dump import Command, Dump
+from icclint.parse.dump import Commands, Dump
 from icclint.source import Gap, Span
 
 
@@ -18,7 +18,7 @@ from icclint.source import Gap, Span
 class Rules(Sequence[Rule]):
     """The rules of a chain, made from their commands when they are looked at, each once."""
 
-    commands: tuple[Command, ...]
+    commands: Commands
     around: Surroundings
     made: dict[int, Rule] = field(default_factory=dict, compare=False, repr=False)
 

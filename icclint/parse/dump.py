@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple, overload
 
-from icclint.source import Gap, Span
+from icclint.source import Document, Gap, Span
 
 TABLES = frozenset(("raw", "mangle", "nat", "filter", "security"))
 """The tables that iptables has (man iptables)."""
@@ -56,6 +60,141 @@ class Command:
     counters: tuple[int, int] | None = None
     options: tuple[Option, ...] = ()
 
+    @property
+    def target(self) -> str | None:
+        """What it jumps to."""
+        return next((option.values[0] for option in self.options if option.name in ("jump", "goto")), None)
+
+
+@dataclass(frozen=True, slots=True)
+class OptionShape:
+    """An option in a `Shape`, all but its words: those are given by their places in the line, counted from 0.
+
+    ``first`` and ``last`` are the places of its outermost words, of which the first may be its ``!``.
+    """
+
+    name: str
+    keyword: int
+    negated: bool
+    values: tuple[int, ...]
+    typed: bool
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the grammar says of a line, all but its words: those are given by their places in it, counted from 0.
+
+    ``colon`` is the number of characters before the name of the chain in its word, ``target`` the place of what the
+    line jumps to.
+    """
+
+    kind: str
+    chain: int
+    colon: int
+    policy: int | None
+    position: int | None
+    counters: tuple[int, ...]
+    options: tuple[OptionShape, ...]
+    target: int | None
+
+    def command(self, words: Sequence[str], columns: Sequence[int], span: Span, text: str) -> Command:
+        """The command that a line of this shape is, by its words and the columns in which they begin."""
+        return Command(
+            kind=self.kind,
+            chain=words[self.chain][self.colon :],
+            span=span,
+            text=text,
+            policy=None if self.policy is None else words[self.policy],
+            position=1 if self.position is None else int(words[self.position]),
+            counters=_counters([words[place] for place in self.counters]),
+            options=tuple(
+                Option(
+                    name=option.name,
+                    keyword=words[option.keyword],
+                    negated=option.negated,
+                    values=tuple([_unquoted(words[place]) for place in option.values]),
+                    typed=option.typed,
+                    column=columns[option.first],
+                    end_column=columns[option.last] + len(words[option.last]),
+                )
+                for option in self.options
+            ),
+        )
+
+
+def _counters(words: Sequence[str]) -> tuple[int, int] | None:
+    """``[12:840]``, or the two numbers of ``-c 12 840``."""
+    if not words:
+        return None
+    packets, octets = words if len(words) == 2 else words[0].strip("[]").split(":")
+    return int(packets), int(octets)
+
+
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _unquoted(word: str) -> str:
+    return _ESCAPE.sub(r"\1", word[1:-1]) if word.startswith('"') else word
+
+
+_QUOTED_OR_BARE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^ ]+', re.DOTALL)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a line that iptables printed, with single blanks between them; quoted text is one word.
+
+    Of any other line, not all that stands in it is in the words.
+    """
+    return _QUOTED_OR_BARE.findall(text) if '"' in text else text.split(" ")
+
+
+class Line(NamedTuple):
+    """A command that is read when it is looked at: a dump has many, and most are about other bridges."""
+
+    document: Document
+    number: int
+    shape: Shape
+    chain: str
+    target: str | None
+
+    @property
+    def kind(self) -> str:
+        """As of the command."""
+        return self.shape.kind
+
+    def command(self) -> Command:
+        """The command, made anew each time."""
+        text = self.document.lines[self.number - 1]
+        words = words_of(text)
+        columns = list(accumulate([len(word) + 1 for word in words], initial=1))
+        return self.shape.command(words, columns, self.document.line_span(self.number), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Commands(Sequence[Command]):
+    """Commands, of which those that are `Line` values are made when they are looked at."""
+
+    entries: tuple[Command | Line, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Command: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Command]: ...
+    def __getitem__(self, index: int | slice) -> Command | Sequence[Command]:
+        if isinstance(index, slice):
+            return Commands(self.entries[index])
+        return as_command(self.entries[index])
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+def as_command(entry: Command | Line) -> Command:
+    """An entry of `Commands` as a command."""
+    return entry if isinstance(entry, Command) else entry.command()
+
 
 @dataclass(frozen=True, slots=True)
 class TableDump:
@@ -75,7 +214,7 @@ class TableDump:
     table: str | None
     family: int | None
     variant: str | None
-    commands: tuple[Command, ...]
+    commands: Commands
     saved: bool = False
     listed: bool = False
     filtered: bool = False

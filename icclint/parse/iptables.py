@@ -8,23 +8,25 @@ iptables/nft.c, libxtables/xtables.c.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from functools import cache
+from sys import intern
+from typing import TYPE_CHECKING
 
-from lark import Tree
 from lark.exceptions import UnexpectedInput
 
 from icclint.parse.cuts import is_cut
-from icclint.parse.dump import CUT, TABLES, Command, Dump, Option, TableDump
+from icclint.parse.dump import CUT, TABLES, Command, Commands, Dump, Line, TableDump, as_command
 from icclint.parse.gaps import Gaps
 from icclint.parse.grammar import open_grammar
 from icclint.parse.listing import CHAIN, Columns, RowError, columns_of, is_read_in_full, read_row
+from icclint.parse.shapes import Shapes
 from icclint.parse.shell import IPTABLES, parse_line
 from icclint.source import Document, Span
 
 if TYPE_CHECKING:
-    from lark import Lark, Token
+    from lark import Token, Tree
 
     Branch = Tree[Token]
 
@@ -81,12 +83,17 @@ _REST_OF_A_RULE = re.compile(r"\s*(?:!\s+)?--?[A-Za-z]|(?!.*\bip6?tables\b).*\s-
 _NO_COMMAND = "not a line that iptables -S or iptables-save prints"
 
 
+@cache
+def _shapes() -> Shapes:
+    return Shapes(open_grammar("iptables"))
+
+
 class _Reader:
     """Goes through a document line by line, and starts a new `TableDump` where the text does."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.grammar: Lark = open_grammar("iptables")
+        self.shapes = _shapes()
         self.gaps = Gaps(document)
         self.tables: list[TableDump] = []
         self.legacy_warning: Span | None = None
@@ -96,7 +103,7 @@ class _Reader:
         self.variant: str | None = None
         self.table: str | None = None
         self.header: Span | None = None
-        self.commands: list[Command] = []
+        self.commands: list[Command | Line] = []
         # What a listing says above its rows: the chain, and which columns there are.
         self.chain: str | None = None
         self.columns: Columns | None = None
@@ -105,6 +112,8 @@ class _Reader:
 
     def read(self) -> Dump:
         for number, line in enumerate(self.document.lines, start=1):
+            if self._known(number, line):
+                continue
             stripped = line.strip()
             if stripped.startswith("#") and not is_cut(line):
                 self._comment(number, stripped)
@@ -120,6 +129,20 @@ class _Reader:
             empty=not self.tables and not gaps and not self.of_another_tool,
             legacy_warning=self.legacy_warning,
         )
+
+    def _known(self, number: int, line: str) -> bool:
+        """Reads a line like one that was read before."""
+        if self.chain is not None or self.of_another_tool or len(line) > LONGEST_LINE:
+            return False
+        found = self.shapes.find(line)
+        # Where the table's name is not told, a policy may be the first line of another one.
+        if found is None or (self.table is None and found[0].kind in _HEADS):
+            return False
+        shape, words = found
+        target = None if shape.target is None else intern(words[shape.target])
+        self.commands.append(Line(self.document, number, shape, intern(words[shape.chain][shape.colon :]), target))
+        self.gaps.understood()
+        return True
 
     def _comment(self, number: int, line: str) -> None:
         if warning := _LEGACY_WARNING.match(line):
@@ -164,7 +187,7 @@ class _Reader:
         elif kind == "commit":
             self._finish(cut=False)
         else:
-            command = _command(tree, self.document.text_span(number), line.strip())
+            command = self.shapes.command(tree, line, self.document.text_span(number))
             if self.table is None and _starts_another_dump(self.commands, command):
                 self._finish(cut=False)
             self.commands.append(command)
@@ -177,7 +200,7 @@ class _Reader:
         if len(line) > LONGEST_LINE:
             raise _RefusedError("it is longer than any rule")
         try:
-            return self.grammar.parse(line)
+            return self.shapes.grammar.parse(line)
         except UnexpectedInput as error:
             # lark has no column for a line that ends too early.
             column = error.column if error.column > 0 else len(line.rstrip()) + 1
@@ -262,7 +285,7 @@ class _Reader:
 
     def _rule_before(self, number: int) -> Command | None:
         """The rule on the line before, where there is one."""
-        last = self.commands[-1] if self.commands else None
+        last = as_command(self.commands[-1]) if self.commands else None
         return last if last and last.kind in _RULES and last.span.end_line == number - 1 else None
 
     def _mend(self, number: int, line: str, joints: tuple[str, ...]) -> bool:
@@ -289,7 +312,7 @@ class _Reader:
             if self.chain is not None:
                 row, _ = read_row(text, span, self.chain, self.columns)
                 return row if is_read_in_full(row) else None
-            return _command(self._parsed(text), span, text.strip())
+            return self.shapes.command(self._parsed(text), text, span)
         except (RowError, _RefusedError):
             return None
 
@@ -310,11 +333,11 @@ class _Reader:
                 TableDump(
                     self.document.name,
                     self.document.command or self.document.name,
-                    self.header or self.commands[0].span,
+                    self.header or as_command(self.commands[0]).span,
                     self.table or self.asked.table,
                     self.family or self.asked.family or self.listed_family,
                     self.variant or self.asked.variant,
-                    tuple(self.commands),
+                    Commands(tuple(self.commands)),
                     saved=self.table is not None,
                     listed=self.chain is not None,
                     filtered=self.asked.filtered,
@@ -350,19 +373,19 @@ class _RefusedError(Exception):
 
 
 def _has_target(rule: Command) -> bool:
-    return any(option.name in ("jump", "goto") for option in rule.options)
+    return rule.target is not None
 
 
 _RULES = ("append", "insert", "unreadable")
 _HEADS = ("policy", "declare")
 
 
-def _lists_another_table(commands: list[Command], chain: Command) -> bool:
+def _lists_another_table(commands: Sequence[Command | Line], chain: Command | Line) -> bool:
     """Whether a chain of a listing belongs to another output of ``iptables -L`` than those before it."""
     return _stands_before_others({earlier.chain for earlier in commands if earlier.kind in _HEADS}, chain)
 
 
-def _starts_another_dump(commands: list[Command], command: Command) -> bool:
+def _starts_another_dump(commands: Sequence[Command | Line], command: Command | Line) -> bool:
     """Whether a command belongs to another output of ``iptables -S`` than the commands before it.
 
     Policies come first, in the order of the hooks, then the user's chains, then the rules (iptables/iptables.c,
@@ -374,7 +397,7 @@ def _starts_another_dump(commands: list[Command], command: Command) -> bool:
     return commands[-1].kind in _RULES or _stands_before_others(declared, command)
 
 
-def _stands_before_others(declared: set[str | None], command: Command) -> bool:
+def _stands_before_others(declared: set[str | None], command: Command | Line) -> bool:
     """Whether a chain cannot follow those that were declared before it."""
     return (
         command.chain in declared
@@ -395,65 +418,3 @@ def _variant(header: re.Match[str]) -> str | None:
         return "nft"
     version = tuple(int(part) for part in header["version"].split(".") if part)
     return None if (1, 8, 4) <= version < (1, 8, 8) else "legacy"
-
-
-def _command(tree: Branch, span: Span, text: str) -> Command:
-    words: dict[str, str] = {}
-    options = []
-    counters = None
-    for child in tree.children:
-        if not isinstance(child, Tree):
-            words[child.type] = str(child)
-        elif child.data == "counters":
-            packets, octets = str(child.children[0]).strip("[]").split(":")
-            counters = (int(packets), int(octets))
-        elif child.data == "packet_counters":
-            counters = (int(str(child.children[1])), int(str(child.children[2])))
-        else:
-            options.append(_option(child))
-    return Command(
-        kind={"chain": "policy", "new_chain": "declare"}.get(str(tree.data), str(tree.data)),
-        chain=words["CHAIN"],
-        span=span,
-        text=text,
-        policy=words.get("POLICY"),
-        position=int(words.get("NUMBER", 1)),
-        counters=counters,
-        options=tuple(options),
-    )
-
-
-# Options whose grammar rule asks for a terminal of its own; another terminal is a value out of shape.
-_TYPED = {
-    "source": "ADDRESS",
-    "destination": "ADDRESS",
-    "source_port": "PORTS",
-    "destination_port": "PORTS",
-    "multiport_source": "PORTS",
-    "multiport_destination": "PORTS",
-    "multiport_either": "PORTS",
-    "mark": "NUMBER_AND_MASK",
-    "set_mark": "NUMBER_AND_MASK",
-}
-
-
-def _option(tree: Branch) -> Option:
-    tokens = cast("list[Token]", tree.children)
-    words = [token for token in tokens if token.type not in ("NOT", "NOT_VALUE")]
-    name = str(tree.data)
-    return Option(
-        name=name,
-        keyword=str(words[0]),
-        negated=len(words) < len(tokens),
-        values=tuple(_unquote(word) for word in words[1:]),
-        typed=name not in _TYPED or words[1].type == _TYPED[name],
-        column=tokens[0].column or 1,
-        end_column=tokens[-1].end_column or 1,
-    )
-
-
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-
-
-def _unquote(token: Token) -> str:
-    return _ESCAPE.sub(r"\1", token[1:-1]) if token.type == "STRING" else str(token)
