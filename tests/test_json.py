@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
-from icclint.parse.json import MOST_LEVELS, JsonError, JsonText, Path, parse_json
+from icclint.parse.json import MOST_LEVELS, JsonError, JsonText, Path, parse_by_grammar, parse_json
 from icclint.parse.kind import Kind, kind_of
 from icclint.source import Document, Gap, Span
+from tests import captured
 
 FAST = settings(derandomize=True, deadline=None, max_examples=200)
 
@@ -80,6 +82,23 @@ def test_the_text_at_a_place_is_the_value_there(value: Any, indent: int | str | 
             assert json.loads(f"{{{part}}}") == {path[-1]: at(read.value, path)}
         else:
             assert json.loads(part) == at(read.value, path)
+
+
+@FAST
+@given(JSON_VALUES, st.sampled_from((None, 0, 2, "\t")), st.sampled_from(("", " ", "\n\n", "\t\r\n")))
+def test_every_place_is_that_of_the_grammar(value: Any, indent: int | str | None, around: str) -> None:
+    text = f"{around}{json.dumps(value, indent=indent)}{around}"
+    slow = parse_by_grammar(Document("x.json", text.encode()))
+    assert (parsed(text).value, dict(parsed(text).spans)) == (slow.value, slow.spans)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(captured.ROOT.glob("28.5.2/*/*.json"))[::3], ids=lambda path: "/".join(path.parts[-2:])
+)
+def test_every_place_in_a_captured_document_is_that_of_the_grammar(path: pathlib.Path) -> None:
+    document = Document("x.json", path.read_bytes())
+    fast, slow = parse_json(document), parse_by_grammar(document)
+    assert (fast.value, dict(fast.spans)) == (slow.value, slow.spans)
 
 
 @FAST

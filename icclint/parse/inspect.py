@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from icclint.parse.gaps import shortened
-from icclint.parse.json import JsonText, Path
+from icclint.parse.json import Below, JsonText, Path
 from icclint.source import Gap, Span
 
 
@@ -189,11 +189,7 @@ def _objects(text: JsonText) -> Iterator[tuple[Any, Mapping[Path, Span]]]:
     if not isinstance(text.value, list):
         yield text.value, text.spans
         return
-    spans: list[dict[Path, Span]] = [{} for _ in text.value]
-    for path, span in text.spans.items():
-        if path:
-            spans[cast("int", path[0])][path[1:]] = span
-    yield from zip(text.value, spans, strict=True)
+    yield from ((value, Below(text.spans, index)) for index, value in enumerate(text.value))
 
 
 def _gaps(spans: Mapping[Path, Span], error: ValidationError, what: str) -> Iterator[Gap]:

@@ -1,27 +1,29 @@
 """JSON with positions, for what ``docker network inspect`` prints.
 
-Python's own reader forgets where a value stood and takes the last of two equal keys without a word; evidence
-must not be read like that, so the text goes through a lark grammar that keeps every place.
+Python's own reader forgets where a value stood and takes the last of two equal keys without a word; evidence must not
+be read like that. What it reads without such doubts is right, and the places of parts are found when they are asked
+for. All else, be it no JSON at all, goes through a lark grammar that keeps every place.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
-
-from lark import Token
-from lark.exceptions import UnexpectedInput, UnexpectedToken
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from icclint.parse.gaps import shortened
 from icclint.parse.grammar import open_grammar
 from icclint.source import Document, Gap, Span
 
 if TYPE_CHECKING:
-    from lark import Tree
+    from lark import Token, Tree
+    from lark.exceptions import UnexpectedInput
 
+    # A token is a str, and a tree is not.
     Node = Tree[Token] | Token
 
 Key = str | int
@@ -55,6 +57,132 @@ class JsonError(Exception):
 
 def parse_json(document: Document) -> JsonText:
     """The JSON value of a document. Raises `JsonError` where the text is not JSON, or is cut off."""
+    try:
+        value = _DECODER.decode(document.text)
+    except (ValueError, RecursionError):
+        return parse_by_grammar(document)
+    if _levels(value) > MOST_LEVELS or ("\\u" in document.text and _HALF_OF_A_PAIR.search(document.text)):
+        return parse_by_grammar(document)
+    return JsonText(value, Places(document))
+
+
+_HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("a key stands twice")
+    return members
+
+
+def _no_json(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_each_once, parse_constant=_no_json)
+_PLAIN = json.JSONDecoder()
+_BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+def _levels(value: Any) -> int:
+    """How deep a value is nested, as far as that is allowed and one level beyond."""
+    level, here = 0, [value]
+    while here and level <= MOST_LEVELS:
+        here = [part for part in here if isinstance(part, (dict, list))]
+        level += bool(here)
+        here = [inner for part in here for inner in (part.values() if isinstance(part, dict) else part)]
+    return level
+
+
+@dataclass(frozen=True, eq=False)
+class Places(Mapping[Path, Span]):
+    """Where the parts of a JSON text stand that `json` reads; each is looked for when it is asked for."""
+
+    document: Document
+    parts: dict[Path, dict[Key, tuple[int, int, int]]] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, path: Path) -> Span:
+        start, end, _ = self._find(path)
+        (line, column), (end_line, end_column) = self._place(start), self._place(end)
+        return Span(self.document.name, line, column, end_line, end_column)
+
+    def __iter__(self) -> Iterator[Path]:
+        pending: list[Path] = [()]
+        while pending:
+            path = pending.pop()
+            yield path
+            pending += [(*path, key) for key in self._parts_of(path)]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self.document.text))]
+
+    def _place(self, offset: int) -> tuple[int, int]:
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def _find(self, path: Path) -> tuple[int, int, int]:
+        """Where a part begins and ends, and where its value begins, which comes behind the key of a member."""
+        if path:
+            return self._parts_of(path[:-1])[path[-1]]
+        text = self.document.text
+        start = _behind_blanks(text, 0)
+        return start, _PLAIN.raw_decode(text, start)[1], start
+
+    def _parts_of(self, path: Path) -> dict[Key, tuple[int, int, int]]:
+        if path not in self.parts:
+            self.parts[path] = _parts(self.document.text, self._find(path)[2])
+        return self.parts[path]
+
+
+def _behind_blanks(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    assert found is not None, "there may be none"
+    return found.end()
+
+
+def _parts(text: str, at: int) -> dict[Key, tuple[int, int, int]]:
+    """The places of the members or items of the value that begins there."""
+    parts: dict[Key, tuple[int, int, int]] = {}
+    is_object = text[at] == "{"
+    at = _behind_blanks(text, at + 1) if text[at] in "{[" else len(text)
+    while at < len(text) and text[at] not in "]}":
+        start, key = at, cast("Key", len(parts))
+        if is_object:
+            key, at = _PLAIN.raw_decode(text, at)
+            at = _behind_blanks(text, _behind_blanks(text, at) + 1)
+        _, end = _PLAIN.raw_decode(text, at)
+        parts[key] = (start, end, at)
+        at = _behind_blanks(text, end)
+        at = _behind_blanks(text, at + 1) if text[at] == "," else len(text)
+    return parts
+
+
+@dataclass(frozen=True, eq=False)
+class Below(Mapping[Path, Span]):
+    """The places of the parts of one part, by their paths inside it."""
+
+    places: Mapping[Path, Span]
+    key: Key
+
+    def __getitem__(self, path: Path) -> Span:
+        return self.places[(self.key, *path)]
+
+    def __iter__(self) -> Iterator[Path]:
+        return (path[1:] for path in self.places if path[:1] == (self.key,))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def parse_by_grammar(document: Document) -> JsonText:
+    """The same as `parse_json`, slowly: lark reads every token. Raises `JsonError` likewise."""
+    from lark.exceptions import UnexpectedInput  # noqa: PLC0415
+
     _refuse_depth(document)
     try:
         root = open_grammar("json").parse(document.text)
@@ -83,7 +211,8 @@ def _refuse_depth(document: Document) -> None:
 
 
 def _not_json(document: Document, error: UnexpectedInput) -> JsonError:
-    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
+    token: Token | None = getattr(error, "token", None)
+    if token is not None and token.type == "$END":
         end = document.line_span(len(document.lines) or 1)
         return _error(document, end.line, end.end_column, "not JSON: the text ends at {} before its value is complete")
     return _error(document, error.line, error.column, "not JSON: unexpected text at {}")
@@ -104,7 +233,7 @@ def _build(document: Document, root: Node) -> JsonText:
     work: list[tuple[Node, Any, Key, Path]] = [(root, holder, 0, ())]
     while work:
         node, container, key, path = work.pop()
-        if isinstance(node, Token):
+        if isinstance(node, str):
             container[key] = _scalar(document, node)
             continue
         parts: dict[Any, Node]
@@ -158,6 +287,6 @@ def _span(document: Document, node: Node) -> Span:
 
 def _end(node: Node, index: int) -> Token:
     """The first or the last token of a part."""
-    while not isinstance(node, Token):
+    while not isinstance(node, str):
         node = node.children[index]
     return node
