@@ -21,6 +21,8 @@ from icclint.engine import check
 from icclint.evidence import Manifest
 from icclint.output.page import markdown
 from icclint.output.text import render_text
+from icclint.parse.grammar import open_grammar
+from icclint.parse.shapes import pack
 from icclint.reach import Table
 from icclint.report import Report
 from icclint.rule import Profile, Rule
@@ -166,8 +168,19 @@ def _in_words(folder: Path, report: Report) -> list[str]:
     ]
 
 
+def shapes() -> str:
+    """grammars/icclint_grammars/shapes.json: what lark reads in every captured dump, so that it need not be asked."""
+    dumps = [path for folder in (CAPTURES, ROOT / "samples") for path in sorted(folder.glob("**/ip*tables-*.txt"))]
+    lines = {line for path in dumps for line in path.read_text().splitlines() if not line.startswith("#") and line}
+    packed = pack(open_grammar("iptables"), sorted(lines))
+    rows = [f"    {json.dumps(key)}: {json.dumps(shape)}" for key, shape in packed["shapes"].items()]
+    terminals = json.dumps(packed["terminals"], indent=4)
+    return f'{{\n  "terminals": {terminals},\n  "shapes": {{\n{f",{chr(10)}".join(rows)}\n  }}\n}}\n'
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     "rules/README.md": rules_table,
+    "grammars/icclint_grammars/shapes.json": shapes,
     "docs/findings.md": findings,
     "docs/report.schema.json": lambda: schema(Report),
     "docs/config.schema.json": lambda: schema(Configuration, "validation"),

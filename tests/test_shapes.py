@@ -10,16 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
-from lark.exceptions import UnexpectedInput
 
 from icclint.parse.dump import Command, Line
-from icclint.parse.grammar import open_grammar
+from icclint.parse.grammar import RefusedError, open_grammar, parse
 from icclint.parse.shapes import Shapes
 from icclint.source import Document
 from tests.test_properties import examples, garbled, option_lines
 
 DUMPS = (*Path(__file__).parent.glob("captures/**/ip*tables*"), *Path(__file__).parent.glob("dumps/*.md"))
-RULE = re.compile(r"(\[\d+:\d+\] )?-[AIPN]\b|:\S")
+RULE = re.compile(r"(\[\d+:\d+\] )?-[AIPN]\b|:\S|\*|COMMIT")
 
 
 @cache
@@ -33,12 +32,10 @@ def corpus() -> tuple[str, ...]:
 def by_lark(line: str) -> Command | None:
     """What lark makes of a line that no other one came before."""
     try:
-        tree = open_grammar("iptables").parse(line)
-    except UnexpectedInput:
+        tree = parse("iptables", line)
+    except RefusedError:
         return None
-    if str(tree.data) in ("table", "commit"):
-        return None
-    return Shapes(open_grammar("iptables")).command(tree, line, Document("x", line.encode()).text_span(1))
+    return fresh().command(tree, line, Document("x", line.encode()).text_span(1))
 
 
 def by_shape(shapes: Shapes, line: str) -> Command | None:
@@ -49,20 +46,25 @@ def by_shape(shapes: Shapes, line: str) -> Command | None:
 
 def learn(shapes: Shapes, line: str) -> None:
     if (command := by_lark(line)) is not None:
-        shapes.command(shapes.grammar.parse(line), line, command.span)
+        shapes.command(parse("iptables", line), line, command.span)
+
+
+def fresh() -> Shapes:
+    """No shapes yet."""
+    return Shapes(terminal.pattern.to_regexp() for terminal in open_grammar("iptables").terminals)
 
 
 @cache
 def learned() -> Shapes:
     """The shapes of all lines of the corpus."""
-    shapes = Shapes(open_grammar("iptables"))
+    shapes = fresh()
     for line in corpus():
         learn(shapes, line)
     return shapes
 
 
 def test_every_line_of_the_corpus_is_read_as_lark_reads_it() -> None:
-    shapes = Shapes(open_grammar("iptables"))
+    shapes = fresh()
     by_shapes = 0
     for line in corpus():
         command = by_shape(shapes, line)
@@ -75,15 +77,22 @@ def test_every_line_of_the_corpus_is_read_as_lark_reads_it() -> None:
 
 
 def test_what_stands_in_a_line_says_its_chain_and_target() -> None:
-    for line in ("-A DOCKER -s 10.0.0.1/32 -j ACCEPT", ":DOCKER - [0:0]", "[1:2] -A A -g B", "-N X", "-P INPUT DROP"):
-        shapes = Shapes(open_grammar("iptables"))
+    for line in (
+        "-A DOCKER -s 10.0.0.1/32 -j ACCEPT",
+        ":DOCKER - [0:0]",
+        "[1:2] -A A -g B",
+        "-N X",
+        "-P INPUT DROP",
+        "*nat",
+    ):
+        shapes = fresh()
         learn(shapes, line)
         found = shapes.find(line)
         command = by_lark(line)
         assert found is not None
         assert command is not None
         shape, words = found
-        assert words[shape.chain][shape.colon :] == command.chain
+        assert words[shape.name][shape.prefix :] == command.chain
         assert (None if shape.target is None else words[shape.target]) == command.target
 
 
@@ -118,7 +127,7 @@ def test_a_line_that_has_a_known_shape_is_one_that_lark_reads_so(line: str) -> N
 @examples(1_500)
 @given(mixed(), mixed())
 def test_a_line_is_read_as_lark_reads_it_whatever_was_read_before(first: str, second: str) -> None:
-    shapes = Shapes(open_grammar("iptables"))
+    shapes = fresh()
     for line in (first, second):
         learn(shapes, line)
     for line in (first, second):

@@ -46,7 +46,8 @@ class Command:
     """One line that changes a table, or a row of a listing as the line that made it.
 
     ``kind`` is ``append``, ``insert``, ``policy``, ``declare``, `CUT`, or ``unreadable`` for a line that is plainly a
-    command but that the grammar refuses; its ``chain`` is None where not even that could be read. A ``policy``
+    command but that the grammar refuses; ``table`` (its name in place of the chain's) and ``commit`` stand in no
+    `TableDump`; its ``chain`` is None where not even that could be read. A ``policy``
     without a policy is a line whose policy could not be read. ``text`` is the line, or what ``iptables -S`` would have
     printed for a row, with what is not told of it in brackets. ``counters`` is None also where they were rounded.
     """
@@ -86,13 +87,13 @@ class OptionShape:
 class Shape:
     """What the grammar says of a line, all but its words: those are given by their places in it, counted from 0.
 
-    ``colon`` is the number of characters before the name of the chain in its word, ``target`` the place of what the
-    line jumps to.
+    ``name`` is the place of the chain's name, in ``*filter`` of the table's, and ``prefix`` the number of characters
+    before it in its word. ``target`` is the place of what the line jumps to.
     """
 
     kind: str
-    chain: int
-    colon: int
+    name: int
+    prefix: int
     policy: int | None
     position: int | None
     counters: tuple[int, ...]
@@ -103,7 +104,7 @@ class Shape:
         """The command that a line of this shape is, by its words and the columns in which they begin."""
         return Command(
             kind=self.kind,
-            chain=words[self.chain][self.colon :],
+            chain=words[self.name][self.prefix :],
             span=span,
             text=text,
             policy=None if self.policy is None else words[self.policy],

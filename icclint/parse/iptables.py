@@ -10,18 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from sys import intern
 from typing import TYPE_CHECKING
-
-from lark.exceptions import UnexpectedInput
 
 from icclint.parse.cuts import is_cut
 from icclint.parse.dump import CUT, TABLES, Command, Commands, Dump, Line, TableDump, as_command
 from icclint.parse.gaps import Gaps
-from icclint.parse.grammar import open_grammar
+from icclint.parse.grammar import RefusedError, parse
 from icclint.parse.listing import CHAIN, Columns, RowError, columns_of, is_read_in_full, read_row
-from icclint.parse.shapes import Shapes
+from icclint.parse.shapes import usual_shapes
 from icclint.parse.shell import IPTABLES, parse_line
 from icclint.source import Document, Span
 
@@ -83,17 +80,12 @@ _REST_OF_A_RULE = re.compile(r"\s*(?:!\s+)?--?[A-Za-z]|(?!.*\bip6?tables\b).*\s-
 _NO_COMMAND = "not a line that iptables -S or iptables-save prints"
 
 
-@cache
-def _shapes() -> Shapes:
-    return Shapes(open_grammar("iptables"))
-
-
 class _Reader:
     """Goes through a document line by line, and starts a new `TableDump` where the text does."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        self.shapes = _shapes()
+        self.shapes = usual_shapes()
         self.gaps = Gaps(document)
         self.tables: list[TableDump] = []
         self.legacy_warning: Span | None = None
@@ -135,14 +127,24 @@ class _Reader:
         if self.chain is not None or self.of_another_tool or len(line) > LONGEST_LINE:
             return False
         found = self.shapes.find(line)
-        # Where the table's name is not told, a policy may be the first line of another one.
-        if found is None or (self.table is None and found[0].kind in _HEADS):
+        if found is None:
             return False
         shape, words = found
         target = None if shape.target is None else intern(words[shape.target])
-        self.commands.append(Line(self.document, number, shape, intern(words[shape.chain][shape.colon :]), target))
-        self.gaps.understood()
+        self._take(Line(self.document, number, shape, intern(words[shape.name][shape.prefix :]), target), number)
         return True
+
+    def _take(self, command: Command | Line, number: int) -> None:
+        self.gaps.understood()
+        if command.kind == "table":
+            self._finish(cut=self.table is not None)
+            self._open(number, command.chain or "")
+        elif command.kind == "commit":
+            self._finish(cut=False)
+        else:
+            if self.table is None and _starts_another_dump(self.commands, command):
+                self._finish(cut=False)
+            self.commands.append(command)
 
     def _comment(self, number: int, line: str) -> None:
         if warning := _LEGACY_WARNING.match(line):
@@ -176,35 +178,23 @@ class _Reader:
             self._finish(cut=False)
         try:
             tree = self._parsed(line)
-        except _RefusedError as error:
+        except _UnreadError as error:
             self._refused(number, line, str(error))
             return
-        self.gaps.understood()
-        kind = str(tree.data)
-        if kind == "table":
-            self._finish(cut=self.table is not None)
-            self._open(number, str(tree.children[0])[1:])
-        elif kind == "commit":
-            self._finish(cut=False)
-        else:
-            command = self.shapes.command(tree, line, self.document.text_span(number))
-            if self.table is None and _starts_another_dump(self.commands, command):
-                self._finish(cut=False)
-            self.commands.append(command)
+        self._take(self.shapes.command(tree, line, self.document.text_span(number)), number)
 
     def _parsed(self, line: str) -> Branch:
         if _DESTRUCTIVE.match(line):
-            raise _RefusedError("no dump holds it")
+            raise _UnreadError("no dump holds it")
         if "\0" in line:
-            raise _RefusedError("it holds NUL")
+            raise _UnreadError("it holds NUL")
         if len(line) > LONGEST_LINE:
-            raise _RefusedError("it is longer than any rule")
+            raise _UnreadError("it is longer than any rule")
         try:
-            return self.shapes.grammar.parse(line)
-        except UnexpectedInput as error:
-            # lark has no column for a line that ends too early.
-            column = error.column if error.column > 0 else len(line.rstrip()) + 1
-            raise _RefusedError(f"at column {column}") from None
+            return parse("iptables", line)
+        except RefusedError as error:
+            column = len(line.rstrip()) + 1 if error.place is None else error.place[1]
+            raise _UnreadError(f"at column {column}") from None
 
     def _open(self, number: int, table: str) -> None:
         self.table, self.header = table, self.document.text_span(number)
@@ -313,14 +303,14 @@ class _Reader:
                 row, _ = read_row(text, span, self.chain, self.columns)
                 return row if is_read_in_full(row) else None
             return self.shapes.command(self._parsed(text), text, span)
-        except (RowError, _RefusedError):
+        except (RowError, _UnreadError):
             return None
 
     def _reads(self, text: str) -> bool:
         """Whether a text is a command."""
         try:
             self._parsed(text)
-        except _RefusedError:
+        except _UnreadError:
             return False
         return True
 
@@ -368,7 +358,7 @@ class _Asked:
         return cls(table, _FAMILIES[name["tool"]], name["variant"], line.filtered)
 
 
-class _RefusedError(Exception):
+class _UnreadError(Exception):
     """A line that the grammar does not take, and why."""
 
 

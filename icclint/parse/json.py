@@ -16,12 +16,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from icclint.parse.gaps import shortened
-from icclint.parse.grammar import open_grammar
+from icclint.parse.grammar import RefusedError, parse
 from icclint.source import Document, Gap, Span
 
 if TYPE_CHECKING:
     from lark import Token, Tree
-    from lark.exceptions import UnexpectedInput
 
     # A token is a str, and a tree is not.
     Node = Tree[Token] | Token
@@ -181,12 +180,10 @@ class Below(Mapping[Path, Span]):
 
 def parse_by_grammar(document: Document) -> JsonText:
     """The same as `parse_json`, slowly: lark reads every token. Raises `JsonError` likewise."""
-    from lark.exceptions import UnexpectedInput  # noqa: PLC0415
-
     _refuse_depth(document)
     try:
-        root = open_grammar("json").parse(document.text)
-    except UnexpectedInput as error:
+        root = parse("json", document.text)
+    except RefusedError as error:
         raise _not_json(document, error) from None
     return _build(document, root)
 
@@ -210,12 +207,11 @@ def _refuse_depth(document: Document) -> None:
             raise _error(document, line, column, f"JSON nested deeper than {MOST_LEVELS} levels at {{}}")
 
 
-def _not_json(document: Document, error: UnexpectedInput) -> JsonError:
-    token: Token | None = getattr(error, "token", None)
-    if token is not None and token.type == "$END":
+def _not_json(document: Document, error: RefusedError) -> JsonError:
+    if error.place is None:
         end = document.line_span(len(document.lines) or 1)
         return _error(document, end.line, end.end_column, "not JSON: the text ends at {} before its value is complete")
-    return _error(document, error.line, error.column, "not JSON: unexpected text at {}")
+    return _error(document, *error.place, "not JSON: unexpected text at {}")
 
 
 def _error(document: Document, line: int, column: int, reason: str) -> JsonError:

@@ -14,15 +14,12 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
-from lark import Tree
-from lark.exceptions import UnexpectedInput
-
 from icclint.parse.dump import HIDDEN, Command, Option
-from icclint.parse.grammar import open_grammar
+from icclint.parse.grammar import parse
 from icclint.source import Span
 
 if TYPE_CHECKING:
-    from lark import Token
+    from lark import Token, Tree
 
     Branch = Tree[Token]
 
@@ -258,14 +255,15 @@ def _details(line: str, row: _Row) -> tuple[Option, ...]:
     jump = "jump"
     try:
         for part in _parsed(clear):
-            words = [_word(token, row.details) for token in (part.children if isinstance(part, Tree) else [part])]
-            if not isinstance(part, Tree):
+            words = [_word(token, row.details) for token in ([part] if isinstance(part, str) else part.children)]
+            # A token is a str, and a tree is not.
+            if isinstance(part, str):
                 jump = "goto"
             elif part.data == "unread":
                 rule.unread(words)
             else:
                 _READERS[str(part.data)](rule, words)
-    except (UnexpectedInput, ValueError):
+    except ValueError:
         rule = _Rule(rule.target)
         doubtful = line[row.details :]
     if doubtful.strip():
@@ -286,11 +284,11 @@ def _clear_part(text: str) -> tuple[str, str]:
 
 
 def _parsed(text: str) -> list[Branch | Token]:
-    return open_grammar("listing").parse(text).children
+    return parse("listing", text).children
 
 
 def _word(token: Branch | Token, offset: int) -> _Word:
-    assert not isinstance(token, Tree)
+    assert isinstance(token, str)
     return _Word(str(token), (token.column or 1) + offset, (token.end_column or 1) + offset)
 
 

@@ -12,16 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from lark import Tree
-from lark.exceptions import UnexpectedInput
-
 from icclint.parse.dump import TABLES
 from icclint.parse.gaps import Gaps
-from icclint.parse.grammar import open_grammar
+from icclint.parse.grammar import RefusedError, parse
 from icclint.source import Document, Gap, Span
 
 if TYPE_CHECKING:
-    from lark import Token
+    from lark import Token, Tree
 
     Branch = Tree[Token]
 
@@ -186,7 +183,6 @@ class _Reader:
     def __init__(self, table: ShownTable) -> None:
         self.document = document = table.document
         self.table = table
-        self.grammar = open_grammar("nftables")
         self.gaps = Gaps(document)
         self.chains: list[ShownChain] = []
         self.maps: dict[str, Mapping[str, Statement] | None] = {}
@@ -241,8 +237,8 @@ class _Reader:
 
     def _parsed(self, number: int, text: str) -> Branch | None:
         try:
-            return self.grammar.parse(text.replace("\n", " "))
-        except UnexpectedInput:
+            return parse("nftables", text.replace("\n", " "))
+        except RefusedError:
             self.gaps.line(number, "line of nftables not understood")
             return None
 

@@ -1,7 +1,9 @@
-"""The grammar of dumps at the speed that large dumps need.
+"""The grammar of dumps at the speed that large dumps need, and without lark where all was read before.
 
 A dump of a hundred thousand lines has a few dozen shapes, which differ in their values only. lark reads the first line
-of each shape, and the lines after it are read as that one was.
+of each shape, and the lines after it are read as that one was. What dumps of Docker hosts usually hold it has read
+before icclint was packed: ``icclint_grammars/shapes.json`` is made by ``docs/generate.py``, and a test holds it to the
+grammar.
 
 That is exact, since every token of the grammar is a whole word, or the colon before one, and which token a word becomes
 hangs on the parser's state and on which terminals match the word, and of what follows on nothing but whether it begins
@@ -11,18 +13,19 @@ here knows an option: the terminals are the grammar's own.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
-
-from lark import Tree
+from dataclasses import asdict
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, cast
 
 from icclint.parse.dump import Command, OptionShape, Shape, words_of
+from icclint.source import Span
 
 if TYPE_CHECKING:
-    from lark import Lark, Token
-
-    from icclint.source import Span
+    from lark import Lark, Token, Tree
 
     Branch = Tree[Token]
 
@@ -33,17 +36,16 @@ MOST_WORDS = 200_000
 
 
 class Shapes:
-    """The shapes of the lines that a grammar has read."""
+    """The shapes of the lines that a grammar has read. ``terminals`` are the patterns of all its terminals."""
 
-    def __init__(self, grammar: Lark) -> None:
-        self.grammar = grammar
-        self.known: dict[tuple[str, ...], Shape] = {}
-        self.signatures = _Signatures(grammar)
+    def __init__(self, terminals: Iterable[str]) -> None:
+        self.known: dict[str, Shape] = {}
+        self.signatures = _Signatures(terminals)
 
     def find(self, text: str) -> tuple[Shape, list[str]] | None:
         """The shape of a line and its words, if it has one that is known."""
         words = words_of(text)
-        shape = self.known.get(tuple(map(self.signatures.__getitem__, words)))
+        shape = self.known.get(self._key(words))
         # What words_of leaves out of a line may be what the grammar refuses.
         return (shape, words) if shape is not None and ('"' not in text or " ".join(words) == text) else None
 
@@ -51,26 +53,49 @@ class Shapes:
         """The command that lark's tree of a line is; from here on lines like it have a known shape."""
         tokens: list[Token] = list(tree.scan_values(lambda _: True))
         # The colon before the name of a chain is a token of its own, which trees leave out.
-        colon = 1 if tree.data == "chain" else 0
+        colon = ":" if tree.data == "chain" else ""
         columns = [_column(token, colon) for token in tokens]
-        words = [f":{token}" if colon and token.type == "CHAIN" else str(token) for token in tokens]
+        words = [f"{colon}{token}" if token.type == "CHAIN" else str(token) for token in tokens]
         shape = _shape(tree, colon, {column: place for place, column in enumerate(columns)})
         if words == words_of(text) and " ".join(words) == text and len(self.known) < MOST_SHAPES:
-            self.known[tuple(map(self.signatures.__getitem__, words))] = shape
+            self.known[self._key(words)] = shape
         return shape.command(words, columns, span, text.strip())
+
+    def _key(self, words: Iterable[str]) -> str:
+        return " ".join(map(self.signatures.__getitem__, words))
+
+
+@cache
+def usual_shapes() -> Shapes:
+    """The shapes that were read when icclint was packed. They are the process's own, and it may add to them."""
+    packed = json.loads(files("icclint_grammars").joinpath("shapes.json").read_text("utf-8"))
+    shapes = Shapes(packed["terminals"])
+    shapes.known = {key: _unpacked(shape) for key, shape in packed["shapes"].items()}
+    return shapes
+
+
+def pack(grammar: Lark, lines: Iterable[str]) -> dict[str, Any]:
+    """What `usual_shapes` reads, of some lines that the grammar reads. Raises lark's UnexpectedInput."""
+    terminals = [terminal.pattern.to_regexp() for terminal in grammar.terminals]
+    shapes = Shapes(terminals)
+    for line in lines:
+        shapes.command(grammar.parse(line), line, Span("", 1, 1, 1, 1))
+    return {"terminals": terminals, "shapes": {key: asdict(shape) for key, shape in sorted(shapes.known.items())}}
+
+
+def _unpacked(shape: Mapping[str, Any]) -> Shape:
+    options = tuple(OptionShape(**option | {"values": tuple(option["values"])}) for option in shape["options"])
+    return Shape(**{**shape, "counters": tuple(shape["counters"]), "options": options})
 
 
 class _Signatures(dict[str, str]):
     """What matches a word: a word that looks like an option stands for itself, any other one for its terminals."""
 
-    def __init__(self, grammar: Lark) -> None:
-        patterns = [terminal.pattern.to_regexp() for terminal in grammar.terminals]
+    def __init__(self, terminals: Iterable[str]) -> None:
         # What begins with a literal hyphen matches no other word.
-        values = [pattern for pattern in patterns if not re.match(r"\(?-", pattern)]
+        values = [pattern for pattern in terminals if not re.match(r"\(?-", pattern)]
         self.whole = _Terminals(values, "")
         self.behind = _Terminals(values, ":")
-        # Short names for the groups that are there: a tuple would be hashed anew for each line.
-        self.named: dict[tuple[object, ...], str] = {}
 
     def __missing__(self, word: str) -> str:
         signature = word if word.startswith("-") else self._of_value(word)
@@ -82,10 +107,8 @@ class _Signatures(dict[str, str]):
     def _of_value(self, word: str) -> str:
         if "\0" in word:
             return "NUL"
-        matching = self.whole.matching(word)
-        if word.startswith(":"):
-            matching += self.behind.matching(word)
-        return self.named.setdefault(matching, str(len(self.named)))
+        signature = self.whole.matching(word)
+        return f"{signature}:{self.behind.matching(word)}" if word.startswith(":") else signature
 
 
 class _Terminals:
@@ -97,39 +120,47 @@ class _Terminals:
         # The patterns have groups of their own.
         self.groups = tuple(self.pattern.groupindex.values())
 
-    def matching(self, word: str) -> tuple[str | None, ...]:
+        self.numbers: dict[tuple[str | None, ...], str] = {}
+
+    def matching(self, word: str) -> str:
+        """The numbers of the patterns."""
         found = self.pattern.match(word)
         assert found is not None, "each of its parts may be left out"
-        return found.group(*self.groups)
+        groups = found.group(*self.groups)
+        if groups not in self.numbers:
+            self.numbers[groups] = ".".join(str(n) for n, group in enumerate(groups) if group is not None)
+        return self.numbers[groups]
 
 
-def _column(token: Token, colon: int) -> int:
+def _column(token: Token, colon: str) -> int:
     """Where the word begins that a token is."""
     assert token.column is not None, "lark gives every token its place"
-    return token.column - (colon if token.type == "CHAIN" else 0)
+    return token.column - (len(colon) if token.type == "CHAIN" else 0)
 
 
-def _shape(tree: Branch, colon: int, places: Mapping[int, int]) -> Shape:
+def _shape(tree: Branch, colon: str, places: Mapping[int, int]) -> Shape:
     words: dict[str, int] = {}
     counters: tuple[int, ...] = ()
     options: list[OptionShape] = []
     target = None
     for child in tree.children:
-        if not isinstance(child, Tree):
+        # A token is a str, and a tree is not.
+        if isinstance(child, str):
             words[child.type] = places[_column(child, colon)]
             continue
         tokens = cast("list[Token]", child.children)
-        own = [places[_column(token, 0)] for token in tokens]
+        own = [places[_column(token, "")] for token in tokens]
         if child.data in ("counters", "packet_counters"):
             counters = tuple(own[-2:])
             continue
         options.append(_option(str(child.data), tokens, own))
         if target is None and child.data in ("jump", "goto"):
             target = own[-1]
+    kind = str(tree.data)
     return Shape(
-        kind={"chain": "policy", "new_chain": "declare"}.get(str(tree.data), str(tree.data)),
-        chain=words["CHAIN"],
-        colon=colon,
+        kind={"chain": "policy", "new_chain": "declare"}.get(kind, kind),
+        name=words.get("CHAIN", 0),
+        prefix=1 if kind == "table" else len(colon),
         policy=words.get("POLICY"),
         position=words.get("NUMBER"),
         counters=counters,
