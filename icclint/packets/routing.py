@@ -142,6 +142,12 @@ class Routing:
             return Decision(by="setting", text=text, span=None)
         return None
 
+    def unheard(self, interface: str) -> RangeSet:
+        """The addresses from or to which nothing that comes in by an interface meets any table: in IPv6, loopback's
+        (net/ipv6/ip6_input.c, ip6_rcv_core).
+        """
+        return RangeSet.of(_LOOPBACK_RANGE[6]) if self.family == 6 and interface != LOOPBACK else RangeSet()
+
     def barred(self, interface: str) -> RangeSet:
         """The addresses that nobody beyond an interface may send to: loopback's, unless ``route_localnet`` is set."""
         if interface == LOOPBACK or self._setting("route_localnet", interface) == 1:

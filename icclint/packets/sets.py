@@ -177,7 +177,7 @@ class _Run:
         if packets.translated_back:
             states = [self._tracked(state) for state in states]
         else:
-            states = self._pass("PREROUTING", states)
+            states = self._pass("PREROUTING", [heard for state in states for heard in self._heard(state)])
         for state in self._routed(states):
             self._onward(state)
 
@@ -211,6 +211,24 @@ class _Run:
         stopped = replace(state, assumed=(*state.assumed, no))
         self._end(stopped, Verdict.DROPPED, Decision(by="setting", text=no.text, span=no.span))
         return [replace(state, assumed=(*state.assumed, found))]
+
+    def _heard(self, state: _State) -> list[_State]:
+        """A state without the packets that are dropped before any table sees them."""
+        interface = state.in_interface or ""
+        unheard = self.firewall.routing.unheard(interface)
+        if not unheard or state.bridged:
+            return [state]
+        heard = state.box
+        for side in ("source", "destination"):
+            inside = heard & {side: unheard}
+            if inside is not None:
+                decision = self.firewall.routing.not_led_to(unheard.least, interface)
+                self._end(replace(state, box=inside), Verdict.DROPPED, decision)
+            left = list(heard.without({side: unheard}))
+            if not left:
+                return []
+            (heard,) = left
+        return [replace(state, box=heard)]
 
     def _led_to_the_host(self, state: _State) -> list[_State]:
         """A state without the packets to loopback, which may not come from outside (net/ipv4/route.c)."""

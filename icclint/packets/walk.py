@@ -143,6 +143,12 @@ class _Walk:
 
     def _receive(self) -> Trace:
         before = self.here.destination
+        unheard = self.firewall.routing.unheard(self.here.in_interface or "")
+        for address in (self.here.source, self.here.destination):
+            if address in unheard and not self.here.bridged:
+                return self._end(
+                    Verdict.DROPPED, self.firewall.routing.not_led_to(address, self.here.in_interface or "")
+                )
         ended = self._pass("PREROUTING")
         if ended is not None:
             return ended

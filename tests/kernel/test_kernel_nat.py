@@ -147,3 +147,16 @@ def test_a_neighbour_reaches_what_is_published_on_loopback(
     outcome = lab.send(4, [to_loopback])
     assert set(outcome.arrived) == arrived
     assert not [*differences(host, [to_loopback], outcome), *contradictions(host, [to_loopback])]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("ends", [{"destination": 1}, {"source": 1}], ids=["to loopback", "from loopback"])
+def test_no_table_sees_what_a_neighbour_sends_with_the_loopback_address_of_ipv6(
+    lab: Lab, ends: dict[str, int], variant: str
+) -> None:
+    host = lab.load(6, variant, "*raw\n-A PREROUTING -i eth0\n*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 8080\n")
+    strange = probe(Route(WORLD, HOST), 6, TCP, source_port=1000, destination_port=80, tcp_flags=SYN, **ends)
+    outcome = lab.send(6, [strange])
+    assert not outcome.arrived
+    assert not any(packets for packets, _ in outcome.counted.values())
+    assert not [*differences(host, [strange], outcome), *contradictions(host, [strange])]
