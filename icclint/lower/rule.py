@@ -158,10 +158,11 @@ def _matches(command: Command, clause: _Clause, around: Surroundings) -> Iterato
     if clause.owner.startswith("target."):
         return
     known = option_table()
-    support = {option: known.support(clause.owner, plain_keyword(option.keyword)) for option in clause.options}
-    modelled = [option for option in clause.options if support[option] is Support.MODELLED]
-    opaque = [option for option in clause.options if support[option] not in (Support.MODELLED, Support.NO_EFFECT)]
-    states = {support[option] for option in opaque}
+    told = [(option, known.support(clause.owner, plain_keyword(option.keyword))) for option in clause.options]
+    modelled = [option for option, support in told if support is Support.MODELLED]
+    unmodelled = [(option, support) for option, support in told if support not in (Support.MODELLED, Support.NO_EFFECT)]
+    opaque = [option for option, _ in unmodelled]
+    states: set[Support] = {support for _, support in unmodelled}
     if not clause.options and clause.head is not None:
         states = {known.bare(clause.owner)} - {Support.MODELLED, Support.NO_EFFECT}
     elif clause.owner != "command" and states and (known.is_entangled(clause.owner) or Support.UNRECOGNISED in states):

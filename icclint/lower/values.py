@@ -6,7 +6,7 @@ Each function raises ValueError for a word that is not what it should be.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET, AF_INET6, inet_pton
 
 from icclint.ir.match import Range
 
@@ -28,10 +28,10 @@ PROTOCOLS = {
 
 def address_number(text: str, family: int) -> int:
     """An address of a family, as a number."""
-    address: IPv4Address | IPv6Address = ip_address(text)
-    if address.version != family:
-        raise ValueError(text)
-    return int(address)
+    try:
+        return int.from_bytes(inet_pton(AF_INET if family == 4 else AF_INET6, text))
+    except OSError:
+        raise ValueError(text) from None
 
 
 def range_of_subnet(text: str, family: int) -> Range:
