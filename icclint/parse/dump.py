@@ -143,12 +143,20 @@ def _unquoted(word: str) -> str:
 _QUOTED_OR_BARE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^ ]+', re.DOTALL)
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a line that iptables printed, with single blanks between them; quoted text is one word.
+def words_of(text: str) -> list[str] | None:
+    """The words of a line as iptables prints it, with single blanks between them; quoted text is one word.
 
-    Of any other line, not all that stands in it is in the words.
+    None where a line is written in another way.
     """
-    return _QUOTED_OR_BARE.findall(text) if '"' in text else text.split(" ")
+    if '"' not in text:
+        return text.split(" ")
+    before, _, quoted = text.partition(' "')
+    inside, _, behind = quoted.partition('" ')
+    if '"' not in inside and '"' not in behind and "\\" not in inside and behind:
+        # Most have one comment, without any escape.
+        return [*before.split(" "), f'"{inside}"', *behind.split(" ")]
+    words = _QUOTED_OR_BARE.findall(text)
+    return words if " ".join(words) == text else None
 
 
 class Line(NamedTuple):
@@ -169,6 +177,7 @@ class Line(NamedTuple):
         """The command, made anew each time."""
         text = self.document.lines[self.number - 1]
         words = words_of(text)
+        assert words is not None, "only such lines have a known shape"
         columns = list(accumulate([len(word) + 1 for word in words], initial=1))
         return self.shape.command(words, columns, self.document.line_span(self.number), text)
 

@@ -45,9 +45,8 @@ class Shapes:
     def find(self, text: str) -> tuple[Shape, list[str]] | None:
         """The shape of a line and its words, if it has one that is known."""
         words = words_of(text)
-        shape = self.known.get(self._key(words))
-        # What words_of leaves out of a line may be what the grammar refuses.
-        return (shape, words) if shape is not None and ('"' not in text or " ".join(words) == text) else None
+        shape = self.known.get(self._key(words)) if words is not None else None
+        return (shape, words) if shape is not None and words is not None else None
 
     def command(self, tree: Branch, text: str, span: Span) -> Command:
         """The command that lark's tree of a line is; from here on lines like it have a known shape."""
@@ -57,7 +56,7 @@ class Shapes:
         columns = [_column(token, colon) for token in tokens]
         words = [f"{colon}{token}" if token.type == "CHAIN" else str(token) for token in tokens]
         shape = _shape(tree, colon, {column: place for place, column in enumerate(columns)})
-        if words == words_of(text) and " ".join(words) == text and len(self.known) < MOST_SHAPES:
+        if words == words_of(text) and len(self.known) < MOST_SHAPES:
             self.known[self._key(words)] = shape
         return shape.command(words, columns, span, text.strip())
 
