@@ -18,6 +18,8 @@ class RangeSet:
     @staticmethod
     def of(*ranges: Range) -> RangeSet:
         """The union of ranges in any order."""
+        if len(ranges) == 1:
+            return RangeSet(ranges)
         merged: list[Range] = []
         for first, last in sorted(ranges):
             if merged and first <= merged[-1][1] + 1:
@@ -41,6 +43,13 @@ class RangeSet:
     def __and__(self, other: RangeSet) -> RangeSet:
         if self.ranges == other.ranges:
             return self
+        if len(self.ranges) == 1 == len(other.ranges):
+            # Nearly all sets are one address, one port or all of them.
+            (low, high), (other_low, other_high) = self.ranges[0], other.ranges[0]
+            if other_low <= low and high <= other_high:
+                return self
+            if low <= other_low and other_high <= high:
+                return other
         few, many = sorted((self.ranges, other.ranges), key=len)
         return RangeSet(tuple(part for one in few for part in _within(many, one)))
 
