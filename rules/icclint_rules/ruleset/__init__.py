@@ -10,6 +10,7 @@ from icclint_rules.ruleset.engine_with_known_vulnerability import engine_with_kn
 from icclint_rules.ruleset.forward_policy_accept import forward_policy_accept
 from icclint_rules.ruleset.no_docker_rules import no_docker_rules
 from icclint_rules.ruleset.rule_never_matches import rule_never_matches
+from icclint_rules.ruleset.rules_of_another_release import rules_of_another_release
 from icclint_rules.ruleset.rules_of_missing_bridge import rules_of_missing_bridge
 from icclint_rules.ruleset.rules_of_two_engines import rules_of_two_engines
 from icclint_rules.ruleset.two_iptables_variants import two_iptables_variants
@@ -28,4 +29,5 @@ RULES = (
     duplicate_rules,
     forward_policy_accept,
     engine_with_known_vulnerability,
+    rules_of_another_release,
 )
