@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -169,9 +170,14 @@ def _in_words(folder: Path, report: Report) -> list[str]:
 
 
 def shapes() -> str:
-    """grammars/icclint_grammars/shapes.json: what lark reads in every captured dump, so that it need not be asked."""
+    """grammars/icclint_grammars/shapes.json: what lark reads in captured dumps, and in those with other programs' rules,
+    that it need not be asked.
+    """
     dumps = [path for folder in (CAPTURES, ROOT / "samples") for path in sorted(folder.glob("**/ip*tables-*.txt"))]
-    lines = {line for path in dumps for line in path.read_text().splitlines() if not line.startswith("#") and line}
+    dumps.append(ROOT / "tests" / "dumps" / "others.md")
+    lines = {
+        line for path in dumps for line in path.read_text().splitlines() if re.match(r"-[APN] |[*:]\S|COMMIT", line)
+    }
     packed = pack(open_grammar("iptables"), sorted(lines))
     rows = [f"    {json.dumps(key)}: {json.dumps(shape)}" for key, shape in packed["shapes"].items()]
     terminals = json.dumps(packed["terminals"], indent=4)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import astuple
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, cast
@@ -79,12 +79,17 @@ def pack(grammar: Lark, lines: Iterable[str]) -> dict[str, Any]:
     shapes = Shapes(terminals)
     for line in lines:
         shapes.command(grammar.parse(line), line, Span("", 1, 1, 1, 1))
-    return {"terminals": terminals, "shapes": {key: asdict(shape) for key, shape in sorted(shapes.known.items())}}
+    return {"terminals": terminals, "shapes": {key: astuple(shape) for key, shape in sorted(shapes.known.items())}}
 
 
-def _unpacked(shape: Mapping[str, Any]) -> Shape:
-    options = tuple(OptionShape(**option | {"values": tuple(option["values"])}) for option in shape["options"])
-    return Shape(**{**shape, "counters": tuple(shape["counters"]), "options": options})
+def _unpacked(shape: Sequence[Any]) -> Shape:
+    kind, name, prefix, policy, position, counters, options, target = shape
+    return Shape(kind, name, prefix, policy, position, tuple(counters), tuple(map(_unpacked_option, options)), target)
+
+
+def _unpacked_option(option: Sequence[Any]) -> OptionShape:
+    name, keyword, negated, values, typed, first, last = option
+    return OptionShape(name, keyword, negated, tuple(values), typed, first, last)
 
 
 class _Signatures(dict[str, str]):
