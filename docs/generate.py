@@ -170,9 +170,7 @@ def _in_words(folder: Path, report: Report) -> list[str]:
 
 
 def shapes() -> str:
-    """grammars/icclint_grammars/shapes.json: what lark reads in captured dumps, and in those with other programs' rules,
-    that it need not be asked.
-    """
+    """grammars/icclint_grammars/shapes.json: what lark reads in dumps of Docker's rules, and of other programs'."""
     dumps = [path for folder in (CAPTURES, ROOT / "samples") for path in sorted(folder.glob("**/ip*tables-*.txt"))]
     dumps.append(ROOT / "tests" / "dumps" / "others.md")
     lines = {
