@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import product
+from operator import itemgetter
 from typing import Literal
 
 from icclint.ir import match as ir
@@ -408,6 +409,37 @@ class _Chain:
         return iter(found[0]) if len(found) == 1 else merge(*found)
 
 
+class _Callers:
+    """The rules that lead to a chain, found by the interfaces that they ask for: to Docker's there is one a bridge."""
+
+    def __init__(self, calls: Iterable[tuple[_Chain, int]]) -> None:
+        asking = [(chain, place, asked) for chain, place in calls for asked in chain.rules[place].may]
+        self._groups: dict[tuple[int | None, ...], list[tuple[int, _Chain, int, _Region]]] = {}
+        for number, (chain, place, asked) in enumerate(asking):
+            key = tuple(_only(asked, side) for side in ("in", "out"))
+            self._groups.setdefault(key, []).append((number, chain, place, asked))
+        self._asked = [{key[end] for key in self._groups} for end in (0, 1)]
+
+    def of(self, region: _Region) -> Iterator[tuple[_Chain, int, _Region]]:
+        """Those that packets of a region may meet, in order, each with the packets that it asks for."""
+        wanted = [_only(region, side) for side in ("in", "out")]
+        # A rule that asks for another interface leads no packet of these on.
+        either = [
+            asked if name is None else asked & {None, name} for name, asked in zip(wanted, self._asked, strict=True)
+        ]
+        groups = (
+            (self._groups.get(key, []) for key in product(*either)) if wanted != [None, None] else self._groups.values()
+        )
+        found = sorted((call for group in groups for call in group), key=itemgetter(0))
+        return (call[1:] for call in found)
+
+
+def _only(region: _Region, name: str) -> int | None:
+    """The one value of a field that a region's packets have, if it is one."""
+    values = region.get(name)
+    return values.least if values is not None and values.size == 1 else None
+
+
 def _changes_the_way(target: ir.Target, known: Mapping[str, object]) -> bool:
     """Whether a packet that matches may not get to the next rule. What may as well go on does not count."""
     if isinstance(target, ir.Jump):
@@ -490,6 +522,10 @@ class _Search:
         self.chains = {name: _Chain(name, rules, compiled) for name, rules in compiled.items()}
         self.space = space
         self.calls = calls
+        self.callers = {
+            name: _Callers((self.chains[caller], place) for caller, place in found)
+            for name, found in calls.callers.items()
+        }
         self.reached = calls.reached()
         self.picker = _Picker(space.domains, (rule for rules in compiled.values() for rule in rules))
         self.hooks = {name: space.at_hook(name) for name in BUILT_IN_CHAINS.get(table.name, ())}
@@ -567,13 +603,12 @@ class _Search:
             entering = _common(region, self.hooks.get(chain.name, {}))
             if entering is not None:
                 yield entering, way
-        for name, place in self.calls.callers.get(chain.name, ()):
-            caller = self.chains[name]
-            for asked in caller.rules[place].may:
-                self._count()
-                called = _common(region, asked)
-                if called is not None:
-                    yield from self._ways_back(caller, called, ((caller, place), *way))
+        callers = self.callers.get(chain.name)
+        for caller, place, asked in callers.of(region) if callers is not None else ():
+            self._count()
+            called = _common(region, asked)
+            if called is not None:
+                yield from self._ways_back(caller, called, ((caller, place), *way))
 
     def _count(self, steps: int = 1) -> None:
         self.steps += steps

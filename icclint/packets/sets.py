@@ -487,9 +487,15 @@ class _Run:
 
     def _cut(self, rule: Rule, state: _State, matched: list[_State], missed: list[_State]) -> None:
         """Cuts a state into what the rule matches and what it does not."""
+        asked = [self._parts(match, state) for match in rule.matches]
+        if not all(asked):
+            # One condition holds for none of it, so that there is nothing to cut by the others: a guard in table raw
+            # asks for an address first, and then for another interface than nearly all packets have.
+            self.steps += 1
+            missed.append(state)
+            return
         inside = [state]
-        for match in rule.matches:
-            parts = self._parts(match, state)
+        for parts in asked:
             if parts is _ALWAYS:
                 continue
             cut: list[_State] = []
