@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -448,7 +449,7 @@ def _split_port(text: str) -> tuple[str, int | None]:
         return text, None
     if not port:
         return who, None
-    if not port.isdigit() or int(port) > 65535:
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
         raise click.UsageError(f"{port!r} is not a port")
     return who, int(port)
 

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from icclint.ir.host import Host
 from icclint.ir.network import Network
-from icclint.lower.values import PROTOCOLS
+from icclint.lower.values import NUMBER, PROTOCOLS
 from icclint.packets.connection import Address, Party, Service, container_of, first_packet
 from icclint.packets.packet import ICMPV6, Packet
 from icclint.packets.routing import OUTSIDE, Routing
@@ -59,7 +59,7 @@ def _protocol(question: Question) -> int:
     name = question.protocol.lower()
     if name == "icmp" and question.family == 6:
         return ICMPV6
-    number = int(name) if name.isdigit() else PROTOCOLS.get(_NAMES.get(name, name), 256)
+    number = int(name) if NUMBER.fullmatch(name) else PROTOCOLS.get(_NAMES.get(name, name), 256)
     if number > 255:
         raise QuestionError(f"no protocol has the name {question.protocol!r}")
     return number

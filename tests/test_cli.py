@@ -271,6 +271,8 @@ def test_trace(arguments: tuple[str, ...], shown: str) -> None:
         (("--from", "web2", "--to", "web1@apps"), "no container of network 'apps' has the name 'web1'"),
         (("--from", "web2"), "say who sends and to whom"),
         (("--from", "web2", "--to", "web1:http"), "'http' is not a port"),
+        (("--from", "web2", "--to", "web1:²"), "'²' is not a port"),
+        (("--from", "web2", "--to", "web1", "--proto", "²"), "no protocol has the name '²'"),
         (("--from", "web2", "--to", "fd00::1"), "--family 6"),
     ],
 )

@@ -24,7 +24,8 @@ MARK = 0xD0C4E3
 
 # The VNI takes the upper three bytes of the word that either program reads.
 _U32 = re.compile(r"0x0>>0x16&0x3c@0xc&0xffffff00=(0x[0-9a-f]+)")
-_BPF = re.compile(r"--bytecode \"7,32 0 0 4294963252,7 0 0 0,64 0 0 4,116 0 0 8,21 1 0 (\d+),")
+_BPF = re.compile(r"--bytecode \"7,32 0 0 4294963252,7 0 0 0,64 0 0 4,116 0 0 8,21 1 0 ([0-9]{1,10}),")
+_VNI = re.compile(r"[0-9]{1,8}")
 
 
 def is_encrypted(network: Network) -> bool:
@@ -34,7 +35,7 @@ def is_encrypted(network: Network) -> bool:
 
 def vnis(network: Network) -> tuple[int, ...]:
     """The VNIs of an overlay network, one for each of its subnets."""
-    return tuple(int(number) for number in network.options.get(VNI_LIST, "").split(",") if number.isdecimal())
+    return tuple(map(int, filter(_VNI.fullmatch, network.options.get(VNI_LIST, "").split(","))))
 
 
 def vni_of(rule: Rule) -> int | None:

@@ -12,7 +12,7 @@ from pydantic import SkipValidation
 from icclint.ir.base import Frozen
 from icclint.source import Span
 
-_RELEASE = re.compile(r"\d+(?:\.\d+)*")
+_RELEASE = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})*(?![0-9])")
 
 
 class Engine(Frozen):

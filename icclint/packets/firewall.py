@@ -295,7 +295,7 @@ def _bridge_alone(host: Host) -> Module | None:
     bridge = modules.get("bridge")
     osrelease = (host.sysctls or {}).get("kernel.osrelease")
     kernel = osrelease.value if osrelease is not None else host.engine.kernel if host.engine is not None else None
-    numbers = re.match(r"(\d+)\.(\d+)", kernel or "")
+    numbers = re.match(r"([0-9]{1,5})\.([0-9]{1,5})(?![0-9])", kernel or "")
     if bridge is None or numbers is None or (int(numbers[1]), int(numbers[2])) < _FIRST_OF_ITS_OWN:
         return None
     return None if "br_netfilter" in modules or "br_netfilter" in bridge.users else bridge

@@ -6,6 +6,7 @@ beyond that is not captured and not supposed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from icclint.source import Span
 LOOPBACK = "lo"
 _LOOPBACK_RANGE: dict[int, Range] = {4: (0x7F000000, 0x7FFFFFFF), 6: (1, 1)}
 
+_NUMBER = re.compile(r"\s*[0-9]{1,10}\s*")
 _MULTICAST = {4: RangeSet.of((0xE0000000, 0xEFFFFFFF)), 6: RangeSet.of((0xFF << 120, (1 << 128) - 1))}
 
 OUTSIDE = "eth0"
@@ -163,7 +165,7 @@ class Routing:
         """The greater of a setting of all interfaces and of one (Documentation/networking/ip-sysctl.rst)."""
         settings = self.host.sysctls or {}
         words = [settings.get(f"net.ipv4.conf.{where}.{name}") for where in ("all", interface)]
-        return max((int(w.value) for w in words if w is not None and w.value.strip().isdigit()), default=0)
+        return max((int(w.value) for w in words if w is not None and _NUMBER.fullmatch(w.value)), default=0)
 
     @cached_property
     def _entries(self) -> tuple[_Entry, ...]:

@@ -107,7 +107,7 @@ def _tell(draft: _Draft, key: str, value: str) -> None:
         draft.type = value.strip()
     elif key == "Header":
         draft.options = tuple(value.split())
-    elif key == "Number of entries" and value.strip().isdigit():
+    elif key == "Number of entries" and re.fullmatch(r"\s*[0-9]{1,10}\s*", value):
         draft.expected = int(value)
 
 

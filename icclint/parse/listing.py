@@ -151,8 +151,9 @@ def _arranged(words: Sequence[_Word], columns: Columns, *, target: bool, fragmen
 
 
 def _exact(counters: Sequence[_Word]) -> tuple[int, int] | None:
-    # Without -x, what is larger than 99999 is rounded (libxtables, xtables_print_num).
-    numbers = [int(word.text) for word in counters if word.text.isdigit()]
+    # Without -x, what is larger than 99999 is rounded (libxtables, xtables_print_num), and no counter has more than
+    # 64 bits.
+    numbers = [int(word.text) for word in counters if re.fullmatch(r"[0-9]{1,20}", word.text)]
     return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
