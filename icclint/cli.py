@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -273,9 +273,9 @@ def list_rules() -> None:
 @click.option("--icmp-type", type=click.IntRange(0, 255), metavar="TYPE", help="[default: an echo request]")
 @click.option("--state", type=click.Choice(("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")), default="NEW",
               show_default=True, help="What connection tracking says of it.")  # fmt: skip
-@click.option("--mark", type=int, default=0, show_default=True, help="The mark that it starts with.")
+@click.option("--mark", type=click.IntRange(0, 0xFFFFFFFF), default=0, show_default=True, help="The mark that it starts with.")
 @click.option("--family", type=click.Choice(("4", "6")), default="4", show_default=True, help="IPv4 or IPv6.")
-@click.option("--queries", type=click.File("r", encoding="utf-8"), metavar="FILE",
+@click.option("--queries", type=click.File("r", encoding="utf-8", errors="replace"), metavar="FILE",
               help="Questions instead, one JSON object a line; answers come in the same order.")  # fmt: skip
 @click.option("-o", "--output", type=click.Choice(("text", "json")), default="text", show_default=True)
 @_limited
@@ -310,7 +310,7 @@ def trace(
     tracer = Tracer(host)
     try:
         if queries is not None:
-            _write(tracer.answer_lines(queries), None, coloured=True)
+            _write(tracer.answer_lines(_lines_of(queries)), None, coloured=True)
             return
         if sender is None or target is None:
             raise click.UsageError("say who sends and to whom: --from WHO --to WHO, or --queries FILE")
@@ -434,6 +434,16 @@ def _one_host(paths: Iterable[str], command: str, limits: Limits, wanted: str | 
             f"{command} needs the capture of one host, and {', '.join(paths)} is {len(read)}: {names}"
         )
     return found[0]
+
+
+def _lines_of(questions: IO[str]) -> Iterator[str]:
+    """The lines of a file of questions. Raises `QuestionError` where it cannot be read to its end."""
+    from icclint.question import QuestionError  # noqa: PLC0415
+
+    try:
+        yield from questions
+    except OSError as error:
+        raise QuestionError(f"{questions.name} cannot be read: {error.strerror}") from error
 
 
 def _split_port(text: str) -> tuple[str, int | None]:

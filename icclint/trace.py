@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -77,19 +77,22 @@ class Answer(_Answered):
             yield f"assuming that {visible(assumption.text)}{tell}"
 
 
+_Port = Annotated[int, Field(ge=0, le=0xFFFF)]
+
+
 class Asked(_Answered):
     """One line of ``--queries``: the shape of a question in JSON."""
 
     id: Any = None
     sender: str = Field(alias="from")
     to: str
-    family: int = 4
+    family: Literal[4, 6] = 4
     proto: str | int = "tcp"
-    sport: int | None = None
-    dport: int | None = None
-    icmp_type: int | None = None
-    state: str = "NEW"
-    mark: int = 0
+    sport: _Port | None = None
+    dport: _Port | None = None
+    icmp_type: Annotated[int, Field(ge=0, le=0xFF)] | None = None
+    state: Literal["NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED"] = "NEW"
+    mark: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 0
     source: str | None = None
 
     def question(self) -> Question:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -297,11 +298,32 @@ def test_trace_answers_a_file_of_questions_line_by_line(tmp_path: Path) -> None:
     assert answers[2]["at"]["text"] == "no container has the name 'gone'"
 
 
-def test_a_file_that_holds_no_questions_is_refused_with_its_line(tmp_path: Path) -> None:
-    (tmp_path / "queries.jsonl").write_text('{"from": "host"}\n')
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("to", None), ("family", 5), ("dport", 65536), ("sport", -1), ("icmp_type", 256), ("state", "OLD"),
+        ("mark", 1 << 32), ("mark", -1),
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_no_questions_is_refused_with_its_line(tmp_path: Path, key: str, value: Any) -> None:
+    question = {"from": "host", "to": "web1", "proto": "icmp"}
+    lines = [question, question | {key: value}]
+    (tmp_path / "queries.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     result = run("trace", WHOLE, "--queries", f"{tmp_path}/queries.jsonl")
     assert result.exit_code == 2
-    assert "line 1 is no question: to:" in result.output
+    assert f"line 2 is no question: {key}: " in result.output
+
+
+def test_a_question_in_bytes_that_are_no_text_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "queries.jsonl").write_bytes(b'{"from": "caf\xe9", "to": "host"}\n')
+    result = run("trace", WHOLE, "--queries", f"{tmp_path}/queries.jsonl")
+    assert json.loads(result.stdout)["at"]["text"] == "no container has the name 'caf\ufffd'"
+
+
+def test_questions_that_cannot_be_read_are_told() -> None:
+    result = run("trace", WHOLE, "--queries", "/proc/self/mem")
+    assert result.exit_code == 2
+    assert "/proc/self/mem cannot be read: Input/output error" in result.output
 
 
 def test_a_small_check_imports_only_what_it_uses() -> None:
