@@ -216,7 +216,7 @@ def _not_json(document: Document, error: RefusedError) -> JsonError:
 
 def _error(document: Document, line: int, column: int, reason: str) -> JsonError:
     text = document.lines[line - 1] if line <= len(document.lines) else ""
-    span = Span(document.name, line, column, line, max(column, len(text)) + 1)
+    span = Span(document.name, line, column, line, max(column, len(text) + 1))
     where = f"line {line}, column {column}"
     return JsonError(Gap(span, shortened(text.strip()), reason.format(where), whole=True))
 
