@@ -135,7 +135,7 @@ def draft(dump: TableDump) -> TableDraft:
     """The chains of a dump, with their rules in the order in which the kernel asks them."""
     chains: dict[str, _Open] = {}
     declared = {command.chain for command in dump.commands.entries if command.kind in ("policy", "declare")}
-    anywhere: list[Command | Line] = []
+    anywhere: list[Command] = []
     last: str | None = None
     cut: Command | None = None
     for command in dump.commands.entries:
@@ -147,7 +147,7 @@ def draft(dump: TableDump) -> TableDraft:
         # The name of a chain in a line that is damaged may be damaged too.
         damaged = command.kind == "unreadable" and bool(declared) and command.chain not in declared | HOOKS
         if command.chain is None or damaged:
-            anywhere.append(command)
+            anywhere.append(as_command(command))
             continue
         chain = chains.setdefault(command.chain, _Open())
         if command.kind in ("policy", "declare"):
@@ -163,7 +163,7 @@ def draft(dump: TableDump) -> TableDraft:
             chain.commands.append(command)
     # What may be a rule of any chain is met before all others.
     for name in HOOKS & chains.keys() or chains.keys():
-        chains[name].commands[:0] = anywhere
+        chains[name].commands[:0] = [replace(command, chain=name) for command in anywhere]
     if dump.cut and dump.commands:
         end = Command("unreadable", None, dump.commands[-1].span, "(the dump was cut off here)")
         _mark_cut(chains, last, None, end)
