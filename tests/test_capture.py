@@ -173,7 +173,7 @@ def test_an_empty_folder_is_told() -> None:
     os.makedirs("empty/deep/er")
     result = run("check", "empty")
     assert result.exit_code == 3
-    assert "empty: the folder holds no file" in result.output
+    assert "empty: there is no file in it" in result.output
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")

@@ -25,7 +25,7 @@ import zstandard
 from click.testing import CliRunner, Result
 
 from icclint.cli import main
-from tests.packed import PACKERS, tar, zip_
+from tests.packed import PACKERS, tar, tar_of, zip_
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "28.5.2"
 GOOD, BAD = SAMPLES / "icc-off", SAMPLES / "icc-off-but-accept"
@@ -596,6 +596,17 @@ def test_an_xz_that_asks_for_a_gigabyte_of_memory_is_refused() -> None:
     result = run("check", "a.tar.xz")
     assert result.exit_code == 3
     assert "a.tar.xz: cannot be read: " in result.stderr
+
+
+def test_an_archive_of_nothing_is_told() -> None:
+    folder = tarfile.TarInfo("web1")
+    folder.type = tarfile.DIRTYPE
+    Path("folder.tar").write_bytes(tar_of(folder))
+    Path("empty.zip").write_bytes(zip_({}))
+    for name in ("folder.tar", "empty.zip"):
+        result = run("check", name)
+        assert result.exit_code == 3
+        assert f"{name}: there is no file in it" in result.stderr
 
 
 def test_no_temporary_file_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,8 @@ def read_captures(
         reader = Reader("stdin" if path == STDIN else _name(Path(path), base), limits or Limits())
         try:
             reader.read(path)
+            if not reader.top.count and not reader.loose:
+                raise OSError(None, "there is no file in it")
         except READ_ERRORS as error:
             errors.append(MissingInputError(f"{path}: {why(error)}"))
         loose += reader.loose
@@ -80,8 +82,6 @@ def read_captures(
             hosts = list(_hosts(reader.top, base))
             captures |= {part.host: part for host in hosts for part in _by_state(_capture(host))}
             errors += [_missing(entry) for host in hosts for entry in host.beside if entry.is_unreadable]
-        elif os.path.isdir(path):
-            errors.append(MissingInputError(f"{path}: the folder holds no file"))
     if loose:
         # A folder may have the same name.
         host = LOOSE_HOST if LOOSE_HOST not in captures else f"{LOOSE_HOST} (files)"
