@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -40,14 +42,17 @@ WIDEST_PAGE = 100
 _LIMITS = Limits()
 
 OK, FOUND, USAGE, INCOMPLETE, CRASHED = range(5)
+INTERRUPTED = 128 + signal.SIGINT
 
 EXIT_CODES = """\b
 Exit codes, the highest that applies:
   0  nothing at or above --fail-on
   1  findings at or above it
-  2  the command line, the configuration or the baseline is wrong, or a rule package does not load
+  2  the command line, the configuration or the baseline is wrong, a rule package does not load, or an output cannot
+     be written
   3  a path is missing or unreadable; with --strict also a gap or a rule not assessed
   4  a rule crashed; the report is written, and not complete
+130  it was interrupted; a file that was to be written is as it was before
 """
 
 
@@ -72,6 +77,14 @@ class _Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # click would end with 1, which says that there are findings.
+            _fail("interrupted", INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -217,7 +230,7 @@ def write_baseline(output: str, **asked: Unpack[Asked]) -> None:
     run = _run(asked)
     found = baseline_of(run.report)
     _write(render_baseline(found), output, coloured=False)
-    click.echo(f"findings written to {output}: {sum(one.count for one in found.findings)}")
+    _say(f"findings written to {output}: {sum(one.count for one in found.findings)}")
     sys.exit(_exit_code(run.report, "never", False))
 
 
@@ -237,7 +250,7 @@ def prune_baseline(file: Path, **asked: Unpack[Asked]) -> None:
     kept = pruned(known, run.report)
     _write(render_baseline(kept), str(file), coloured=False)
     before, after = (sum(one.count for one in baseline.findings) for baseline in (known, kept))
-    click.echo(f"findings taken out of {file}: {before - after}; left in it: {after}")
+    _say(f"findings taken out of {file}: {before - after}; left in it: {after}")
     sys.exit(_exit_code(run.report, "never", False))
 
 
@@ -258,8 +271,7 @@ def list_rules() -> None:
     rules = _rules()
     rows = [(rule.id, rule.family, rule.severity.value, rule.profile.value) for rule in rules]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for rule, row in zip(rules, rows, strict=True):
-        click.echo("  ".join((*map(str.ljust, row, widths), rule.summary)))
+    _say(*("  ".join((*map(str.ljust, row, widths), rule.summary)) for rule, row in zip(rules, rows, strict=True)))
 
 
 @main.command()
@@ -273,7 +285,9 @@ def list_rules() -> None:
 @click.option("--icmp-type", type=click.IntRange(0, 255), metavar="TYPE", help="[default: an echo request]")
 @click.option("--state", type=click.Choice(("NEW", "ESTABLISHED", "RELATED", "INVALID", "UNTRACKED")), default="NEW",
               show_default=True, help="What connection tracking says of it.")  # fmt: skip
-@click.option("--mark", type=click.IntRange(0, 0xFFFFFFFF), default=0, show_default=True, help="The mark that it starts with.")
+@click.option(
+    "--mark", type=click.IntRange(0, 0xFFFFFFFF), default=0, show_default=True, help="The mark that it starts with."
+)
 @click.option("--family", type=click.Choice(("4", "6")), default="4", show_default=True, help="IPv4 or IPv6.")
 @click.option("--queries", type=click.File("r", encoding="utf-8", errors="replace"), metavar="FILE",
               help="Questions instead, one JSON object a line; answers come in the same order.")  # fmt: skip
@@ -318,7 +332,7 @@ def trace(
         answer = tracer.answer(Question(sender, who, proto, port, sport, icmp_type, state, mark, int(family), source))
     except QuestionError as error:
         raise click.UsageError(str(error)) from error
-    click.echo(answer.model_dump_json(indent=2) if output == "json" else "\n".join(answer.story()))
+    _say(*([answer.model_dump_json(indent=2)] if output == "json" else answer.story()))
 
 
 @main.command()
@@ -419,9 +433,7 @@ def new_rule(name: str, directory: Path | None) -> None:
         raise click.UsageError(str(error)) from error
     except OSError as error:
         _fail(f"{folder} cannot be written: {error.strerror}", USAGE)
-    for path in written:
-        click.echo(path)
-    click.echo(f"\nNext: pip install -e '{folder}[test]' && pytest {folder}")
+    _say(*map(str, written), "", f"Next: pip install -e '{folder}[test]' && pytest {folder}")
 
 
 def _one_host(paths: Iterable[str], command: str, limits: Limits, wanted: str | None = None) -> Capture:
@@ -644,38 +656,61 @@ def _tables(captures: Iterable[Capture]) -> dict[str, Table]:
 def _coloured(color: str, file: str | None) -> bool:
     if color != "auto":
         return color == "always"
-    return file is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return file is None and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def _say(*lines: str) -> None:
+    _write(lines, None, coloured=True)
 
 
 def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
     shown: Callable[[str], str] = str if coloured else click.unstyle
     # Nothing that was captured may keep a report from being written.
     text = (f"{shown(line)}\n".encode("utf-8", "backslashreplace") for line in lines)
-    if file is None:
-        try:
-            for line in text:
-                sys.stdout.buffer.write(line)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            # The reader has seen enough (`| head`); Python would complain once more while it ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return
-    target = Path(file)
     try:
-        if target.exists() and not target.is_file():
-            # A device or a pipe is written to; to replace it would take it away from everybody else.
-            with target.open("wb") as stream:
-                stream.writelines(text)
-            return
-        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as draft:
-            draft.writelines(text)
-        # Created as 0600 for privacy; a report is an ordinary file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(draft.name, 0o666 & ~mask)
-        os.replace(draft.name, target)
+        if file is None:
+            _print(text)
+        else:
+            _save(text, Path(os.path.realpath(file)))
     except OSError as error:
-        _fail(f"{file} cannot be written: {error.strerror}", USAGE)
+        _fail(f"{file or 'standard output'} cannot be written: {error.strerror}", USAGE)
+
+
+def _print(text: Iterable[bytes]) -> None:
+    # Python has none where it was started without one.
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    try:
+        for line in text:
+            sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # What is left in the buffer would be tried once more at the end, and Python would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough (`| head`).
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _save(text: Iterable[bytes], target: Path) -> None:
+    """Writes a file as a whole or not at all: beside it first, so that nobody ever sees the half of one."""
+    if target.exists() and not target.is_file():
+        # A device or a pipe is written to; to replace it would take it away from everybody else.
+        with target.open("wb") as stream:
+            stream.writelines(text)
+        return
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".icclint-", delete=False) as draft:
+        try:
+            draft.writelines(text)
+            draft.close()
+            # Created as 0600 for privacy; a report is an ordinary file.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(draft.name, 0o666 & ~mask)
+            os.replace(draft.name, target)
+        except BaseException:
+            os.unlink(draft.name)
+            raise
 
 
 def _exit_code(report: Report, fail_on: str, strict: bool) -> int:
