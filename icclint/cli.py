@@ -24,6 +24,7 @@ from icclint import __version__
 from icclint.capture.limits import Limits
 from icclint.output.delivery import MOST_RUNS, Delivery
 from icclint.output.formats import FORMATS, Checked
+from icclint.output.visible import escaped
 
 if TYPE_CHECKING:
     from icclint.baseline import BaselineFile
@@ -332,7 +333,7 @@ def trace(
         answer = tracer.answer(Question(sender, who, proto, port, sport, icmp_type, state, mark, int(family), source))
     except QuestionError as error:
         raise click.UsageError(str(error)) from error
-    _say(*([answer.model_dump_json(indent=2)] if output == "json" else answer.story()))
+    _say(*([escaped(answer.model_dump_json(indent=2))] if output == "json" else answer.story()))
 
 
 @main.command()
@@ -354,7 +355,8 @@ def reach(captures: tuple[str, ...], wanted: str | None, disagreements: bool, ou
     table = table_of(host)
     if disagreements:
         table = table.model_copy(update={"rows": tuple(row for row in table.rows if row.disagrees)})
-    _write([table.model_dump_json(indent=2, by_alias=True)] if output == "json" else table.text(), None, coloured=True)
+    shown = [escaped(table.model_dump_json(indent=2, by_alias=True))] if output == "json" else table.text()
+    _write(shown, None, coloured=True)
 
 
 @main.command()
@@ -372,7 +374,7 @@ def show(captures: tuple[str, ...], as_json: bool, limits: Limits) -> None:
     hosts = (shown(capture, rules) for capture in read)
     if as_json:
         value = {"format": "icclint-show/1", "hosts": [host.plain() for host in hosts]}
-        _write([json.dumps(value, ensure_ascii=False, indent=2)], None, coloured=True)
+        _write([escaped(json.dumps(value, ensure_ascii=False, indent=2))], None, coloured=True)
     else:
         _write((line for host in hosts for line in (*host.text(), "")), None, coloured=True)
     sys.exit(OK if complete else INCOMPLETE)
@@ -406,7 +408,7 @@ def diff(before: str, after: str, output: str, limits: Limits) -> None:
     found = difference(earlier, later, _rules())
     lines = {
         "text": lambda: render_text(found),
-        "json": lambda: iter([found.model_dump_json(indent=2, by_alias=True)]),
+        "json": lambda: iter([escaped(found.model_dump_json(indent=2, by_alias=True))]),
         "markdown": lambda: render_markdown(found),
     }
     _write(lines[output](), None, coloured=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from icclint.engine import location, reported_packet, reported_step
 from icclint.ir.host import Host
-from icclint.output.visible import visible
+from icclint.output.visible import escaped, visible
 from icclint.output.words import line_of, step_words
 from icclint.packets.connection import NotSeenError, NoWayError, Passage, follow, nowhere, unseen
 from icclint.packets.effect import Effect
@@ -144,7 +144,7 @@ class Tracer:
                 answer = self.answer(asked.question(), asked.id)
             except QuestionError as error:
                 answer = self._answer(Passage((unseen(str(error)),), ()), asked.id)
-            yield json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
+            yield escaped(json.dumps(answer.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":")))
 
     def _answer(self, passage: Passage, id: Any) -> Answer:
         last = passage.last

@@ -234,6 +234,15 @@ def test_a_number_that_is_none_spoils_nothing_else(name: str, number: str) -> No
     assert {document.partition("/")[2] for document, _, _ in gaps(found)} <= {name, "iptables-save.txt", "ip-route.txt"}
 
 
+@pytest.mark.parametrize("command", [("check", "-o", "json"), ("check", "-o", "sarif"), ("show", "--json")])
+def test_what_steers_a_terminal_is_escaped_in_json_and_means_the_same(command: tuple[str, ...]) -> None:
+    evil = "\x7f\x9b2J\u202egnp.exe\u2028"
+    Path("fw.txt").write_text(f"{HEAD}-A FORWARD {evil} -j ACCEPT\nCOMMIT\n")
+    output = run(*command, "fw.txt").output
+    assert not set(output) & set("\x7f\x9b\u202e\u2028")
+    assert json.dumps(evil)[1:-1] in output
+
+
 # JSON.
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache
 from ipaddress import ip_address
@@ -22,6 +23,7 @@ from icclint.capture.read import Capture
 from icclint.engine import check
 from icclint.ir.host import Host
 from icclint.lower.host import lower_host
+from icclint.output.visible import escaped
 from icclint.packets.box import Box
 from icclint.packets.effect import Effect
 from icclint.packets.firewall import Firewall
@@ -212,6 +214,20 @@ def test_a_line_that_begins_like_a_rule_is_a_rule_or_an_unknown_one(change: tupl
     lines[index] = line
     found = {command.span.line: command for command in commands(Document("x", "\n".join(lines).encode()))}
     assert found[index + 1].kind in ("append", "unreadable")
+
+
+# Captured text in reports.
+
+
+@examples(1_000)
+@given(st.text(st.characters() | st.sampled_from('\x7f\x9b\u061c\u200e\u2028\u202e\u2066\ufeff\\"')))
+def test_text_in_json_means_what_it_did_and_steers_nothing(text: str) -> None:
+    shown = escaped(json.dumps(text, ensure_ascii=False))
+    assert json.loads(shown) == text
+    assert not any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in shown)
+    assert not any(
+        unicodedata.bidirectional(character) in ("LRE", "RLO", "LRI", "RLI", "PDF", "PDI") for character in shown
+    )
 
 
 # Documents of any kind.

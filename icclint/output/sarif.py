@@ -26,7 +26,7 @@ from icclint import __version__
 from icclint.output.alert import alert_hash
 from icclint.output.delivery import Delivery
 from icclint.output.page import markdown
-from icclint.output.visible import visible
+from icclint.output.visible import escaped, visible
 from icclint.report import (
     PathStep,
     RelatedLocation,
@@ -973,7 +973,7 @@ def _plain(value: Any) -> Any:
 def _line(value: Any) -> str:
     """A value as JSON in one line. Halves of surrogate pairs, which no UTF-8 can hold, become question marks."""
     text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return escaped(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _with_items(value: Any, arrays: Mapping[str, Iterable[str]]) -> Iterator[str]:
