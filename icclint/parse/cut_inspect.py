@@ -162,7 +162,10 @@ class _Reader:
             if not _SIMPLE.fullmatch(line) or self._indent(line) != self.level + STEP:
                 break
             kept.append(line)
-        return self._parsed(number, "\n".join(kept).rstrip().removesuffix(",") + "}")
+        try:
+            return self._parsed(number, "\n".join(kept).rstrip().removesuffix(",") + "}")
+        except JsonError:
+            return None
 
     def _parsed(self, number: int, text: str) -> tuple[Mapping[str, Any], Mapping[Path, Span]]:
         """The member that a text is, with its places. Raises `JsonError`."""
