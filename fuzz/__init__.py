@@ -1,0 +1,1 @@
+"""Fuzzing: what reads evidence, and what people write themselves, against whatever a file may hold."""
