@@ -34,6 +34,10 @@ def parse_toml(content: bytes) -> Values:
         if found is None:
             raise TomlError(f"not TOML: {error}", last) from None
         raise TomlError(f"not TOML: {found['reason']}", int(found["line"] or last)) from None
+    except (ValueError, RecursionError):
+        # What TOML allows, and Python's reader does not say the place of.
+        last = content.rstrip().count(b"\n") + 1
+        raise TomlError("a number of too many digits, or values nested too deeply", last) from None
 
 
 def value_at(values: Any, path: Iterable[Key]) -> Any:

@@ -56,6 +56,11 @@ def report(*arguments: str) -> Any:
         ('\nfail_on = "low"\n', "icclint.toml:2: there is no key fail_on; did you mean fail-on?"),
         ('rules = "audit"\n', "icclint.toml:1: rules is no list"),
         ("rules = []\n", "icclint.toml:1: rules is empty"),
+        (f"rules = {'9' * 5000}\n", "icclint.toml:1: a number of too many digits, or values nested too deeply"),
+        (
+            f"rules = {'[' * 3000}{']' * 3000}\n",
+            "icclint.toml:1: a number of too many digits, or values nested too deeply",
+        ),
         ('# why\nfail-on = "hihg"\n', "icclint.toml:2: fail-on must be 'high', 'medium', 'low', 'note' or 'never'"),
         (ACCEPTED.replace("reason", "raeson"), "icclint.toml:5: there is no key accept.raeson; did you mean reason?"),
         (ACCEPTED.replace("reason", "raeson"), "icclint.toml:2: accept.reason is missing"),
