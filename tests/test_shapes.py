@@ -97,7 +97,7 @@ def test_what_stands_in_a_line_says_its_chain_and_target() -> None:
 
 
 WORDS = (
-    "!", "-", "--", "-j", "-s", "--dport", "--comment", "-m", "-c", "--ports", '"a b"', '"a \\" b"', '"a"b', 'a"b', '"',
+    "!", "!a", "-", "--", "-j", "-s", "--dport", "--comment", "-m", "-c", "--ports", '"a b"', '"a \\" b"', '"a"b', 'a"b', '"',
     "a", "80", "80:90", ":80", "0x1/0xff", "10.0.0.0/8", "10.0.0.1,10.0.0.2", "::/0", ":", ":X", "ACCEPT", "DROP", "-5",
     "[0:0]", "*nat", "COMMIT", "RETURN", "tcp", "docker0", "br-+", "", "\t", "\x0b", "\x0c", "\u00a0", "\u2003", "a\tb", "\x1f",
     "\0", "a\0", "123456789012345678901", "é", "\u202e",

@@ -93,7 +93,9 @@ def _unpacked_option(option: Sequence[Any]) -> OptionShape:
 
 
 class _Signatures(dict[str, str]):
-    """What matches a word: a word that looks like an option stands for itself, any other one for its terminals."""
+    """What matches a word: its terminals. A word that looks like an option stands for itself, and so does ``!``, which
+    is another terminal before an option than before a value.
+    """
 
     def __init__(self, terminals: Iterable[str]) -> None:
         # What begins with a literal hyphen matches no other word.
@@ -102,7 +104,7 @@ class _Signatures(dict[str, str]):
         self.behind = _Terminals(values, ":")
 
     def __missing__(self, word: str) -> str:
-        signature = word if word.startswith("-") else self._of_value(word)
+        signature = word if word.startswith("-") or word == "!" else self._of_value(word)
         if len(self) >= MOST_WORDS:
             self.clear()
         self[word] = signature
