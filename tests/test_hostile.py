@@ -141,6 +141,31 @@ def test_ten_megabytes_of_nesting_are_one_gap() -> None:
     assert gaps(found) == [("networks.json", 1, "JSON nested deeper than 100 levels at line 1, column 101")]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "net.ipv4.ip_forward = {}1\nnet.ipv4.conf.all.rp_filter = 0\n",
+        'table ip nat {{\n\tchain DOCKER {{\n\t\tdnat to 172.17.0.2:80{}comment "DNAT"\n\t}}\n}}\n',
+    ],
+    ids=["sysctl", "nftables"],
+)
+def test_blanks_in_a_line_cost_what_they_are_long(text: str) -> None:
+    Path("file.txt").write_text(text.format(" " * MEGABYTE))
+    assert gaps(measured("file.txt", 10, 1500)) == []
+
+
+def test_of_too_many_tables_the_first_are_analysed_and_the_others_told() -> None:
+    Path("fw.txt").write_text("-P FORWARD DROP\n" + "-N DOCKER\n" * (MEGABYTE // 10))
+    found = measured("fw.txt", 60, 2000)
+    assert "more than 256 tables are shown before this one, which is not analysed" in {r for _, _, r in gaps(found)}
+
+
+def test_damaged_lines_that_may_be_rules_of_any_chain_cost_no_more_than_they_are() -> None:
+    lines = "".join(f":C{number} - [0:0]\n-A X{number} ---\n" for number in range(5_000))
+    Path("fw.txt").write_text(f"{HEAD}{lines}COMMIT\n")
+    assert len(gaps(measured("fw.txt", 90, 2000))) == 501
+
+
 def test_a_list_of_what_nobody_knows_is_told_in_part() -> None:
     whole = (GOOD / "networks.json").read_text().rstrip().removesuffix("]")
     host("web1", {"networks.json": f"{whole}{',5' * 100_000}]"})

@@ -131,6 +131,10 @@ class _Open:
     commands: list[Command | Line] = field(default_factory=list)
 
 
+MOST_ANYWHERE = 10
+"""How many of the damaged lines that may be rules of any chain are put into each."""
+
+
 def draft(dump: TableDump) -> TableDraft:
     """The chains of a dump, with their rules in the order in which the kernel asks them."""
     chains: dict[str, _Open] = {}
@@ -161,9 +165,9 @@ def draft(dump: TableDump) -> TableDraft:
             chain.commands.insert(max(as_command(command).position - 1, 0), command)
         else:
             chain.commands.append(command)
-    # What may be a rule of any chain is met before all others.
+    # What may be a rule of any chain is met before all others. A few such rules leave as much open as thousands.
     for name in HOOKS & chains.keys() or chains.keys():
-        chains[name].commands[:0] = [replace(command, chain=name) for command in anywhere]
+        chains[name].commands[:0] = [replace(command, chain=name) for command in anywhere[:MOST_ANYWHERE]]
     if dump.cut and dump.commands:
         end = Command("unreadable", None, dump.commands[-1].span, "(the dump was cut off here)")
         _mark_cut(chains, last, None, end)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 
 from icclint.ir.ruleset import BUILT_IN_CHAINS
 from icclint.lower.draft import TableDraft
 from icclint.parse.dump import Option
+
+_FamilyOf = Callable[[Option], int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,12 @@ class Placed:
 def place_all(drafts: Iterable[TableDraft]) -> tuple[list[Placed], list[TableDraft]]:
     """Each dump with its place, those that tell the most first, and the dumps whose table cannot be told."""
     drafts = list(drafts)
-    told = [(_families(draft, drafts), draft) for draft in drafts]
+    around: dict[str, list[TableDraft]] = {}
+    for draft in drafts:
+        if draft.dump.family is None:
+            around.setdefault(draft.dump.document, []).append(draft)
+    hint = cache(lambda document, family_of: _only_family(around.get(document, ()), family_of))
+    told = [(_families(draft, hint), draft) for draft in drafts]
     placed: list[Placed] = []
     lost: list[TableDraft] = []
     for families, draft in sorted(told, key=lambda pair: (len(pair[0]), *_silence(pair[1]))):
@@ -135,18 +143,18 @@ def _told_variant(draft: TableDraft) -> str | None:
     return draft.dump.variant or (named[0].lower() if named else None)
 
 
-def _families(draft: TableDraft, drafts: Iterable[TableDraft]) -> tuple[int, ...]:
+def _families(draft: TableDraft, hint: Callable[[str, _FamilyOf], int | None]) -> tuple[int, ...]:
     """The families that a dump can be of. One with no hint is taken for what ``iptables -S`` prints.
 
-    Its own word counts first, and then that of the dumps around it: nat may have addresses where filter has none.
+    Its own word counts first, and then that of the dumps around it, as ``hint`` gives it for a document: nat may have
+    addresses where filter has none.
     """
-    document = [other for other in drafts if other.dump.document == draft.dump.document and other.dump.family is None]
     told = (
         draft.dump.family
         or _only_family([draft], _family_of_option)
-        or _only_family(document, _family_of_option)
+        or hint(draft.dump.document, _family_of_option)
         or family_of_name(draft.dump.title)
-        or _only_family(document, _family_of_protocol)
+        or hint(draft.dump.document, _family_of_protocol)
     )
     return (told,) if told else (4, 6)
 
@@ -167,7 +175,7 @@ _FAMILY_OF_WORD = {
 """The words of iptables that only one family has (extensions/libipt_*.c and libip6t_*.c)."""
 
 
-def _only_family(drafts: Iterable[TableDraft], family_of: Callable[[Option], int | None]) -> int | None:
+def _only_family(drafts: Iterable[TableDraft], family_of: _FamilyOf) -> int | None:
     """The family that all options speak for which speak for any."""
     options = (option for draft in drafts for command in draft.dump.commands for option in command.options)
     found = {family for option in options if (family := family_of(option))}

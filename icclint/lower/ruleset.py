@@ -10,7 +10,7 @@ from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
 from icclint.lower.draft import Shown, TableDraft, draft
 from icclint.lower.place import Place, Placed, family_of_name, place_all, shows_every_table
 from icclint.lower.rule import Surroundings, lower_rule
-from icclint.parse.dump import Commands, Dump
+from icclint.parse.dump import Commands, Dump, TableDump
 from icclint.source import Gap, Span
 
 
@@ -38,6 +38,10 @@ class Rules(Sequence[Rule]):
         return len(self.commands)
 
 
+MOST_TABLES = 256
+"""How many tables of dumps are held against each other. A host has ten, and few people show them more than twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoweredDumps:
     """The rulesets of all dumps of a capture, what could not be joined, and the warning of other tables."""
@@ -55,9 +59,10 @@ def lower_dumps(dumps: Iterable[tuple[str, Dump]], no_tables: bool = False) -> L
     that differ cannot both be of that time, so the one that tells more stands and the other is a gap.
     """
     dumps = list(dumps)
-    drafts = [draft(table) for _, dump in dumps for table in dump.tables if table.table in (None, *BUILT_IN_CHAINS)]
-    placed, lost = place_all(drafts)
+    shown_tables = [table for _, dump in dumps for table in dump.tables if table.table in (None, *BUILT_IN_CHAINS)]
+    placed, lost = place_all(map(draft, shown_tables[:MOST_TABLES]))
     gaps = [_lost(one) for one in lost]
+    gaps += [_one_too_many(table) for table in shown_tables[MOST_TABLES:]]
     tables: dict[Place, Table] = {}
     for place in dict.fromkeys(one.place for one in placed):
         group = [one for one in placed if one.place == place]
@@ -128,6 +133,11 @@ def _contradiction(first: TableDraft, other: TableDraft, chain: str, table: str)
 def _of_either_family(one: TableDraft) -> Gap:
     reason = "nothing tells whether this is of iptables or of ip6tables, and there are two of them"
     return Gap(one.dump.span, one.dump.document, reason, whole=True)
+
+
+def _one_too_many(table: TableDump) -> Gap:
+    reason = f"more than {MOST_TABLES} tables are shown before this one, which is not analysed"
+    return Gap(table.span, table.document, reason, whole=True)
 
 
 def _lost(one: TableDraft) -> Gap:

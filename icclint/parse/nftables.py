@@ -281,7 +281,8 @@ class _Reader:
 
 
 _COUNTS = re.compile(r"(?<=\bcounter) packets \d+ bytes \d+\b")
-_HANDLE = re.compile(r"\s*# handle \d+$")
+# Blanks are gone through once.
+_HANDLE = re.compile(r"(?<!\s)\s*# handle \d+$")
 
 
 def _without_counts(text: str) -> str:

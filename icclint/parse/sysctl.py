@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from icclint.parse.gaps import Gaps
 from icclint.source import Document, Gap, Span
 
-_SETTING = re.compile(r"\s*(?P<name>[\w-]+(?:[./][\w@:*-]+)+)\s*[=:]\s?(?P<value>.*?)\s*$")
+_SETTING = re.compile(r"\s*(?P<name>[\w-]+(?:[./][\w@:*-]+)+)\s*[=:]\s?(?P<value>.*)$")
 _KNOWN = re.compile(r"\s*(?:abi|debug|dev|fs|kernel|net|user|vm)\.[\w./@:*-]+ ?[=:]")
 # What procps prints for files that cannot be read, on the same terminal as its output, and comments of sysctl.conf.
 _REMARK = re.compile(r"\s*(?:sysctl: |[#;])")
@@ -38,7 +38,9 @@ def parse_sysctl(document: Document) -> SysctlDump:
         found = _SETTING.match(line)
         if found:
             gaps.understood()
-            settings.append(Setting(found["name"].replace("/", "."), found["value"], document.line_span(number)))
+            settings.append(
+                Setting(found["name"].replace("/", "."), found["value"].rstrip(), document.line_span(number))
+            )
         elif line.strip() and not _REMARK.match(line):
             gaps.foreign(number, "not a line that sysctl prints")
     return SysctlDump(tuple(settings), gaps.all())
