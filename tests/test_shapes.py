@@ -13,6 +13,7 @@ from hypothesis.strategies import DrawFn
 
 from icclint.parse.dump import Command, Line
 from icclint.parse.grammar import RefusedError, open_grammar, parse
+from icclint.parse.iptables import parse_dump
 from icclint.parse.shapes import Shapes
 from icclint.source import Document
 from tests.test_properties import examples, garbled, option_lines
@@ -94,6 +95,12 @@ def test_what_stands_in_a_line_says_its_chain_and_target() -> None:
         shape, words = found
         assert words[shape.name][shape.prefix :] == command.chain
         assert (None if shape.target is None else words[shape.target]) == command.target
+
+
+def test_a_dump_is_the_same_whether_it_is_read_by_lark_or_by_shapes() -> None:
+    # What no other test reads, so that lark reads it first.
+    document = Document("x", b"-A NEVER -m first-seen --here 1\n")
+    assert parse_dump(document) == parse_dump(document)
 
 
 WORDS = (
