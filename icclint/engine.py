@@ -1,8 +1,9 @@
-"""Asks every rule of every host, and puts what they say into one report."""
+"""Asks every rule of a host, and puts what they say into a report."""
 
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,57 +17,40 @@ from icclint.lower.host import lower_host
 from icclint.packets.effect import Effect
 from icclint.packets.packet import PROTOCOL_NAMES, Packet, address_text
 from icclint.packets.verdict import Step, Trace
+from icclint.parse.kind import Kind
 from icclint.rule import Rule
-from icclint.source import Gap, Span
-
-
-@dataclass
-class _Draft:
-    """The parts of a report, in the order in which they are found."""
-
-    hosts: list[r.ReportedHost] = field(default_factory=list)
-    documents: list[r.ReportedDocument] = field(default_factory=list)
-    findings: list[tuple[tuple[object, ...], r.ReportedFinding]] = field(default_factory=list)
-    not_assessed: list[r.ReportedNotAssessed] = field(default_factory=list)
-    gaps: list[r.ReportedGap] = field(default_factory=list)
-    crashes: list[r.ReportedCrash] = field(default_factory=list)
+from icclint.source import Document, Gap, Span
 
 
 def check(captures: Iterable[Capture], rules: Sequence[Rule]) -> r.Report:
-    """What the rules say of some captures. A rule that fails is a crash in the report; the others still run."""
-    draft = _Draft()
-    for capture in sorted(captures, key=lambda capture: capture.host):
-        _check_capture(capture, rules, draft)
+    """What the rules say of some captures, in the order of their hosts."""
+    return r.join(check_capture(capture, rules) for capture in sorted(captures, key=lambda capture: capture.host))
+
+
+def check_capture(capture: Capture, rules: Sequence[Rule]) -> r.Report:
+    """What the rules say of one capture. A rule that fails is a crash in the report; the others still run."""
+    host, gaps = lower_host(capture.host, capture.documents)
+    effect, identity, draft = Effect(host), Identity(host), _Draft()
+    told = [one for rule in rules for one in _check_rule(host, effect, identity, rule, draft)]
+    findings = sorted(_each_cause_once(told), key=lambda one: one.order)
+    documents = [_document(capture.host, document, kind) for document, kind in capture.documents if not document.file]
     return r.Report(
         rules=tuple(rule.id for rule in rules),
-        hosts=tuple(draft.hosts),
-        documents=tuple(sorted(draft.documents, key=lambda document: (document.name, document.host))),
-        findings=tuple(_numbered(finding for _, finding in sorted(draft.findings, key=lambda pair: pair[0]))),
+        hosts=(_host(host, capture),),
+        documents=tuple(sorted(documents, key=lambda document: document.name)),
+        findings=tuple(_numbered(one.reported for one in findings)),
         not_assessed=tuple(draft.not_assessed),
-        gaps=tuple(draft.gaps),
+        gaps=tuple(_gap(capture.host, gap) for gap in (*capture.gaps, *gaps)),
         crashes=tuple(draft.crashes),
     )
 
 
-def _check_capture(capture: Capture, rules: Sequence[Rule], draft: _Draft) -> None:
-    host, gaps = lower_host(capture.host, capture.documents)
-    draft.hosts.append(_host(host, capture))
-    draft.documents += [
-        r.ReportedDocument(
-            name=document.name,
-            kind=kind.value,
-            host=capture.host,
-            sha256=document.sha256,
-            bytes=len(document.content),
-            lines=len(document.lines),
-        )
-        for document, kind in capture.documents
-        if document.file is None
-    ]
-    draft.gaps += [_gap(capture.host, gap) for gap in (*capture.gaps, *gaps)]
-    effect, identity = Effect(host), Identity(host)
-    told = [one for rule in rules for one in _check_rule(host, effect, identity, rule, draft)]
-    draft.findings += [(one.order, one.reported) for one in _each_cause_once(told)]
+@dataclass
+class _Draft:
+    """What rules say beside their findings, in the order in which they say it."""
+
+    not_assessed: list[r.ReportedNotAssessed] = field(default_factory=list)
+    crashes: list[r.ReportedCrash] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -153,11 +137,10 @@ def _with_parts(one: _Told, parts: Iterable[Finding]) -> _Told:
 
 def _numbered(findings: Iterable[r.ReportedFinding]) -> Iterable[r.ReportedFinding]:
     """Tells findings with equal fingerprints apart by an ordinal, as code scanning expects of a line's hash."""
-    seen: dict[tuple[str, str], int] = {}
+    seen: Counter[str] = Counter()
     for finding in findings:
-        key = (finding.host, finding.fingerprint)
-        seen[key] = seen.get(key, 0) + 1
-        yield finding.model_copy(update={"fingerprint": f"{finding.fingerprint}:{seen[key]}"})
+        seen[finding.fingerprint] += 1
+        yield finding.model_copy(update={"fingerprint": f"{finding.fingerprint}:{seen[finding.fingerprint]}"})
 
 
 def _finding(host: Host, identity: Identity, rule: Rule, finding: Finding) -> r.ReportedFinding:
@@ -195,6 +178,17 @@ def _host(host: Host, capture: Capture) -> r.ReportedHost:
     )
     return r.ReportedHost(
         name=host.name, rules_of=tuple(marks), layout=capture.layout, passed_over=len(capture.passed_over)
+    )
+
+
+def _document(host: str, document: Document, kind: Kind) -> r.ReportedDocument:
+    return r.ReportedDocument(
+        name=document.name,
+        kind=kind.value,
+        host=host,
+        sha256=document.sha256,
+        bytes=len(document.content),
+        lines=len(document.lines),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -186,7 +187,7 @@ class ReportedCrash(_Part):
 
 
 class Report(_Part):
-    """Everything that a run has to say, in an order that does not depend on the order of its arguments.
+    """Everything that a run has to say, host by host, or what it has to say of one of them.
 
     ``rules`` are those that were asked. Findings that are ``accepted`` are not among the others, and those that are
     ``gone`` are of the baseline. Where it is not ``complete``, a path that was named gave no capture, and a host may be
@@ -217,3 +218,13 @@ class Report(_Part):
     def counting(self) -> tuple[ReportedFinding, ...]:
         """The findings that count for the exit code: neither accepted nor known."""
         return tuple(finding for finding in self.findings if finding.state != "known")
+
+
+_PARTS = tuple(name for name in Report.model_fields if name not in ("format", "rules", "complete"))
+
+
+def join(reports: Iterable[Report]) -> Report:
+    """One report of all that some of one run say, in their order."""
+    parts = tuple(reports)
+    joined = {name: tuple(one for part in parts for one in getattr(part, name)) for name in _PARTS}
+    return Report(rules=parts[0].rules if parts else (), complete=all(part.complete for part in parts), **joined)

@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "icclint.evidence": {"config", "plugins", "report"},
     "icclint.fingerprint": {"ir", "docker"},
     "icclint.engine": {
-        "source", "ir", "docker", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
+        "source", "parse", "ir", "docker", "lower", "capture", "packets", "finding", "fingerprint", "rule", "report",
     },
     "icclint.difference": {
         "ir", "docker", "lower", "capture", "packets", "relation", "reach", "engine", "report", "rule",
