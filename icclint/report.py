@@ -226,5 +226,6 @@ _PARTS = tuple(name for name in Report.model_fields if name not in ("format", "r
 def join(reports: Iterable[Report]) -> Report:
     """One report of all that some of one run say, in their order."""
     parts = tuple(reports)
-    joined = {name: tuple(one for part in parts for one in getattr(part, name)) for name in _PARTS}
-    return Report(rules=parts[0].rules if parts else (), complete=all(part.complete for part in parts), **joined)
+    joined: dict[str, object] = {name: tuple(one for part in parts for one in getattr(part, name)) for name in _PARTS}
+    rules = parts[0].rules if parts else ()
+    return Report.model_validate(joined | {"rules": rules, "complete": all(part.complete for part in parts)})

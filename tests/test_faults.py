@@ -98,8 +98,8 @@ def test_a_path_that_cannot_be_read_leaves_the_others() -> None:
 def test_a_folder_that_vanishes_is_told(captured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scandir = os.scandir
 
-    def vanishing(path: Path) -> Any:
-        if path.name == "bad":
+    def vanishing(path: str | Path) -> Any:
+        if Path(path).name == "bad":
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return scandir(path)
 

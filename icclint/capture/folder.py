@@ -19,7 +19,7 @@ def walk(top: Path, name: str, budget: Budget) -> Iterator[Found]:
     while pending:
         folder, name = pending.pop()
         try:
-            listing = _listing(folder, budget)
+            listing = list_folder(folder, budget)
             if not listing.files and not listing.folders:
                 budget.look()
         except (OSError, LimitError) as error:
@@ -31,31 +31,33 @@ def walk(top: Path, name: str, budget: Budget) -> Iterator[Found]:
             except LimitError as error:
                 yield failed(name, error)
                 return
-            yield from _file(folder / file, _joined(name, file), budget)
-        pending += [(folder / below, _joined(name, below)) for below in reversed(listing.folders)]
+            yield from open_file(folder / file, joined(name, file), budget)
+        pending += [(folder / below, joined(name, below)) for below in reversed(listing.folders)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Listing:
+class Listing:
     """What lies directly in one folder, in the order of names."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
 
 
-def _listing(folder: Path, budget: Budget) -> _Listing:
+def list_folder(folder: Path, budget: Budget) -> Listing:
+    """What lies directly in a folder, and no more of it than may be looked at, and one. Raises OSError."""
     with os.scandir(folder) as found:
         # One more than may be looked at, so that it shows where there are more.
         kinds = heapq.nsmallest(
             budget.files + 1, ((entry.name, entry.is_dir(follow_symlinks=False)) for entry in found)
         )
-    return _Listing(
+    return Listing(
         files=tuple(name for name, is_folder in kinds if not is_folder),
         folders=tuple(name for name, is_folder in kinds if is_folder),
     )
 
 
-def _file(path: Path, name: str, budget: Budget) -> Iterator[Found]:
+def open_file(path: Path, name: str, budget: Budget) -> Iterator[Found]:
+    """A file of a folder, by its ``name``; or, if it is an archive, what is in it."""
     try:
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
@@ -75,6 +77,7 @@ def _file(path: Path, name: str, budget: Budget) -> Iterator[Found]:
 _NO_SURPRISES: int = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def _joined(folder: str, name: str) -> str:
+def joined(folder: str, name: str) -> str:
+    """What is called ``name`` in a folder of that name."""
     name = printable(name)
     return f"{folder}/{name}" if folder else name

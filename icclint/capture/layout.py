@@ -8,7 +8,7 @@ namespaces, which would be taken for the host's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from icclint.capture.tree import TELLS_NOTHING, Entry, Folder, is_named_like_a_capture
@@ -82,6 +82,19 @@ def layout_of(folder: Folder) -> Layout | None:
             return layout
     telling = {name.lower() for name, below in folder.folders.items() if below.holds_known}
     return BY_TOPIC if len(telling) > 1 and telling <= _TOPICS else None
+
+
+def may_be_laid_out(names: Collection[str]) -> bool:
+    """Whether a folder that holds such names may have a layout, whatever its documents are."""
+    return any(layout.marks.issubset(names) for layout in LAYOUTS) or sum(name.lower() in _TOPICS for name in names) > 1
+
+
+_ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|tbz2?|tzst|zip)$", re.IGNORECASE)
+
+
+def is_named_like_an_archive(name: str) -> bool:
+    """Whether a file's name says that it is an archive."""
+    return _ARCHIVE.search(name) is not None
 
 
 def named_hosts(folder: Folder) -> list[Folder]:

@@ -1,4 +1,4 @@
-"""Paths to captures: which documents there are, and which host each belongs to.
+"""The captures at some places: which documents there are, and which host each belongs to.
 
 Evidence is only read, archives are not unpacked to disk, and links are not followed, since a capture may come from
 anybody.
@@ -6,24 +6,30 @@ anybody.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from icclint.capture.archive import READ_ERRORS, printable, why
-from icclint.capture.layout import BUNDLE, MANIFEST, MOST_BY_HAND, Layout, belongs, layout_of, named_hosts, why_not
+from icclint.capture.archive import READ_ERRORS, why
+from icclint.capture.layout import (
+    BUNDLE,
+    MANIFEST,
+    MOST_BY_HAND,
+    Layout,
+    belongs,
+    is_named_like_an_archive,
+    layout_of,
+    named_hosts,
+    why_not,
+)
 from icclint.capture.limits import Limits
 from icclint.capture.manifest import verify
-from icclint.capture.reader import STDIN, Reader
+from icclint.capture.places import Place, find_places
+from icclint.capture.reader import Reader
 from icclint.capture.states import SEVERAL_STATES, State, read_states
 from icclint.capture.tree import Entry, Folder
 from icclint.parse.kind import Kind
 from icclint.source import Document, Gap, Span
-
-LOOSE_HOST = "host"
-"""The name of the host that loose files and standard input tell of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,51 +62,43 @@ class MissingInputError(Exception):
 def read_captures(
     paths: Iterable[str], root: Path, limits: Limits | None = None
 ) -> tuple[tuple[Capture, ...], tuple[MissingInputError, ...]]:
-    """The captures at some paths, and the paths at which there is none.
+    """The captures at some paths, by the names of their hosts, and the paths at which there is none.
 
     A folder is one host with everything beneath it, if a document that icclint knows lies directly in it, or a tool
     laid it out; otherwise each of its folders is looked at in the same way. An archive is a folder. Loose files and
-    ``-`` (standard input) are one host together. Documents are named by their path relative to ``root``, or, where
-    some lie outside of it, relative to the folder above all of them, so that no name tells where on this machine a
-    capture lies. Each of the paths may cost what ``limits`` allow.
+    ``-`` (standard input) are one host together. Each of the `places` there may cost what ``limits`` allow.
     """
-    wanted = sorted(set(paths))
-    base = _base([path for path in wanted if path != STDIN], root)
-    errors: list[MissingInputError] = []
+    limits = limits or Limits()
     captures: dict[str, Capture] = {}
-    loose: list[Entry] = []
-    for path in wanted:
-        reader = Reader("stdin" if path == STDIN else _name(Path(path), base), limits or Limits())
-        try:
-            reader.read(path)
-            if not reader.top.count and not reader.loose:
-                raise OSError(None, "there is no file in it")
-        except READ_ERRORS as error:
-            errors.append(MissingInputError(f"{path}: {why(error)}"))
-        loose += reader.loose
-        if reader.top.count:
-            hosts = list(_hosts(reader.top, base))
-            captures |= {part.host: part for host in hosts for part in _by_state(_capture(host))}
-            errors += [_missing(entry) for host in hosts for entry in host.beside if entry.is_unreadable]
-    if loose:
-        # A folder may have the same name.
-        host = LOOSE_HOST if LOOSE_HOST not in captures else f"{LOOSE_HOST} (files)"
-        captures |= {part.host: part for part in _by_state(_by_hand(host, loose))}
+    errors: list[MissingInputError] = []
+    for place in find_places(paths, root, limits):
+        found, missing = read_place(place, limits)
+        captures |= {capture.host: capture for capture in found}
+        errors += missing
     return tuple(captures[host] for host in sorted(captures)), tuple(errors)
 
 
-def _base(paths: list[str], root: Path) -> str:
-    """The folder that all names are relative to."""
-    top = os.path.abspath(root)
-    absolute = [os.path.abspath(path) for path in paths]
-    if all(path == top or path.startswith(os.path.join(top, "")) for path in absolute):
-        return top
-    return os.path.commonpath([os.path.dirname(path) for path in absolute])
-
-
-def _name(path: Path, base: str) -> str:
-    relative = printable(Path(os.path.relpath(path, base)).as_posix())
-    return "" if relative == "." else relative
+def read_place(place: Place, limits: Limits) -> tuple[tuple[Capture, ...], tuple[MissingInputError, ...]]:
+    """The captures at a place, by the names of their hosts, and what of it gave none."""
+    errors: list[MissingInputError] = []
+    captures: list[Capture] = []
+    loose: list[Entry] = []
+    for source in place.sources:
+        reader = Reader(source.name, limits)
+        try:
+            (reader.read if source.is_asked else reader.read_inner)(source.path)
+            if not reader.top.count and not reader.loose:
+                raise OSError(None, "there is no file in it")
+        except READ_ERRORS as error:
+            errors.append(MissingInputError(f"{source.path}: {why(error)}"))
+        loose += reader.loose
+        if reader.top.count:
+            hosts = list(_hosts(reader.top, place))
+            captures += (part for host in hosts for part in _by_state(_capture(host)))
+            errors += (_missing(entry) for host in hosts for entry in host.beside if entry.is_unreadable)
+    if loose:
+        captures += _by_state(_by_hand(place.host, loose))
+    return tuple(sorted(captures, key=lambda capture: capture.host)), tuple(errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +114,11 @@ class _Host:
     beside: tuple[Entry, ...]
 
 
-def _hosts(top: Folder, base: str) -> Iterator[_Host]:
+def _hosts(top: Folder, place: Place) -> Iterator[_Host]:
     """The hosts in a folder."""
-    is_bundle = top.count > MOST_BY_HAND and top.is_telling
-    beside: list[Entry] = []
-    name = top.name or printable(os.path.basename(base)) or LOOSE_HOST
-    pending: list[tuple[Folder, str, tuple[Entry, ...]]] = [(top, name, ())]
+    is_bundle = (place.is_among_many or top.count > MOST_BY_HAND) and top.is_telling
+    beside = list(place.beside)
+    pending: list[tuple[Folder, str, tuple[Entry, ...]]] = [(top, place.host, ())]
     while pending:
         folder, name, above = pending.pop()
         layout = layout_of(folder)
@@ -145,12 +142,9 @@ def _hosts(top: Folder, base: str) -> Iterator[_Host]:
             yield _Host(name, folder, None, above, tuple(beside))
             beside.clear()
         # tar packs a folder and not what lies in it, so an archive of one host has one folder.
-        is_wrapped = len(below) == 1 and not folder.files and _ARCHIVE.search(name) is not None
+        is_wrapped = len(below) == 1 and not folder.files and is_named_like_an_archive(name)
         above = (*above, *folder.troubles)
         pending += [(child, name if is_wrapped else child.name, above) for child in reversed(below)]
-
-
-_ARCHIVE = re.compile(r"\.(?:tar(?:\.\w+)?|tgz|txz|tbz2?|tzst|zip)$", re.IGNORECASE)
 
 
 def _without(folder: Folder, others: list[Folder]) -> Folder:

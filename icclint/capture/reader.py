@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from icclint.capture.archive import HEAD, READ_ERRORS, UNREADABLE, Found, opened, why
-from icclint.capture.folder import walk
+from icclint.capture.folder import open_file, walk
 from icclint.capture.limits import Budget, LimitError, Limits
 from icclint.capture.tree import Entry, Folder, is_named_like_a_capture
 from icclint.parse.kind import NOT_KNOWN, Kind, kind_of
@@ -28,6 +28,11 @@ class Reader:
         self._budget = Budget(limits)
         # A person's folder has few unknown files, and what stands far down in one may make it known.
         self._room = limits.bytes
+
+    def read_inner(self, path: str) -> None:
+        """Reads everything at a path that lies in a folder; why nothing at it can be read is a trouble of ``top``."""
+        look = open_file if os.path.islink(path) or not os.path.isdir(path) else walk
+        self._place(look(Path(path), self.top.name, self._budget))
 
     def read(self, path: str) -> None:
         """Reads everything at a path. Raises one of `READ_ERRORS` where nothing at it can be read."""
