@@ -16,6 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from icclint.baseline import Baseline
 from icclint.capture.read import read_captures
+from icclint.checked import Checked
 from icclint.config import Configuration
 from icclint.difference import Difference
 from icclint.engine import check
@@ -61,7 +62,7 @@ def _example(case: Case) -> str:
     """A case as written, and the report on it."""
     documents = {document.name: document for document, _ in case.capture.documents}
     # The last line counts documents.
-    *lines, _ = render_text(report(case, RULES), documents)
+    *lines, _ = render_text([Checked(report(case, RULES), documents)])
     shown = click.unstyle("\n".join(lines)).strip()
     answer = f"What icclint reports:\n\n```text\n{shown}\n```" if shown else "icclint reports nothing."
     return f"### {case.title}\n\n{case.host}\n\n{answer}\n"

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,6 +51,21 @@ class Baseline(_Part):
     format: Literal["icclint-baseline/1"] = "icclint-baseline/1"
     hosts: tuple[str, ...]
     findings: tuple[BaselineFinding, ...]
+
+    def of(self, hosts: Iterable[str]) -> Baseline:
+        """What it says of some hosts."""
+        known = tuple(host for host in hosts if host in self.by_host)
+        return Baseline.model_construct(
+            hosts=known, findings=tuple(one for host in known for one in self.by_host[host])
+        )
+
+    @cached_property
+    def by_host(self) -> Mapping[str, list[BaselineFinding]]:
+        """The findings of each host, in their order."""
+        found: dict[str, list[BaselineFinding]] = {host: [] for host in self.hosts}
+        for one in self.findings:
+            found.setdefault(one.host, []).append(one)
+        return found
 
     @model_validator(mode="after")
     def _each_once(self) -> Baseline:

@@ -11,10 +11,11 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NoReturn, TypedDict, Unpack
 
@@ -23,15 +24,18 @@ import click
 from icclint import __version__
 from icclint.capture.limits import Limits
 from icclint.output.delivery import MOST_RUNS, Delivery
-from icclint.output.formats import FORMATS, Checked
+from icclint.output.formats import FORMATS, Run
 from icclint.output.visible import escaped
 
 if TYPE_CHECKING:
-    from icclint.baseline import BaselineFile
+    from icclint.accept import Acceptances
+    from icclint.baseline import Baseline, BaselineFile
+    from icclint.capture.places import Place
     from icclint.capture.read import Capture
+    from icclint.checked import Checked
     from icclint.config import Acceptance, Configuration, ConfigurationFile
     from icclint.evidence import Options
-    from icclint.reach import Table
+    from icclint.inquiry import Inquiry
     from icclint.report import Report
     from icclint.rule import Rule
 
@@ -39,6 +43,9 @@ SEVERITIES = ("high", "medium", "low", "note", "never")
 PROFILES = ("default", "audit")
 WIDEST_PAGE = 100
 """Prose in longer lines is hard to read."""
+
+FEW = 8
+"""Fewer captures than that are checked sooner than processes for them are started."""
 
 _LIMITS = Limits()
 
@@ -51,7 +58,8 @@ Exit codes, the highest that applies:
   1  findings at or above it
   2  the command line, the configuration or the baseline is wrong, a rule package does not load, or an output cannot
      be written
-  3  a path is missing or unreadable; with --strict also a gap or a rule not assessed
+  3  a path is missing or unreadable, or a capture was not checked to its end; with --strict also a gap or a rule not
+     assessed
   4  a rule crashed; the report is written, and not complete
 130  it was interrupted; a file that was to be written is as it was before
 """
@@ -121,6 +129,9 @@ class Asked(TypedDict):
     no_accept: bool
     at: datetime | None
     root: Path
+    jobs: int | None
+    time_limit: float | None
+    cluster: str | None
     limits: Limits
 
 
@@ -140,6 +151,14 @@ def _asking(command: Callable[..., None]) -> Callable[..., None]:
                      help="When this is done, in UTC, as 2027-01-31T12:00:00Z: acceptances end by it.  [default: now]"),
         click.option("--root", type=click.Path(file_okay=False, path_type=Path), default=Path(),
                      help="The folder that document names are relative to.  [default: where you are]"),
+        click.option("--jobs", type=click.IntRange(1), metavar="N",
+                     help=f"Check N captures at a time, in processes of their own.  "
+                     f"[default: for {FEW} captures and more, one for each core]"),
+        click.option("--time-limit", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+                     help="Give up a capture after so long.  [default: 600, if it has a process of its own]"),
+        click.option("--cluster", metavar="ADDRESS",
+                     help="Check on the Dask cluster with the scheduler at tcp://HOST:PORT, whose workers see the same "
+                     "files by the same paths."),
     )  # fmt: skip
     asked = _limited(command)
     for option in reversed(options):
@@ -184,36 +203,35 @@ def check(
     Documents are told apart by their content, whatever they are called. Of the bundles of sos, UAC, Cat-Scale, the
     collectors of EKS, ECS and Rancher and others the outputs that tell of the host's network are read.
     """
-    targets = [_target(output) for output in outputs or ("text",)]
+    # What can be read while it is written comes first.
+    targets = sorted((_target(output) for output in outputs or ("text",)), key=lambda target: target[1] is not None)
     if sum(file is None for _, file in targets) > 1:
         raise click.UsageError("only one output can go to standard output; give the others a file: -o json=FILE")
     known = _baseline(baseline) if baseline else None
-    run = _run(asked)
+    delivery = Delivery(category, run_per_host, strict, show_all)
+    run = _run(asked, with_tables=any(form == "html" for form, _ in targets))
+    # Between the lines of a report on the same terminal a bar would be in the way.
+    if not (_is_terminal(sys.stdout) and any(file is None for _, file in targets)):
+        run = run.with_progress()
+    if run_per_host:
+        run = _in_runs(run)
     if known is not None:
-        from icclint.baseline import compare  # noqa: PLC0415
-
-        run = replace(run, report=compare(run.report, known.values))
+        run = replace(run, parts=_compared(run.parts, known.values))
     least = fail_on or run.settings.fail_on
-    delivery = Delivery(category, run_per_host, strict)
-    if run_per_host and len(run.captures) > MOST_RUNS:
-        raise click.UsageError(
-            f"GitHub takes {MOST_RUNS} runs in a log, and these are {len(run.captures)} hosts; "
-            "check some at a time, or leave out --run-per-host"
-        )
-    options = _options(asked, run, known, least, delivery, show_all) if evidence else None
-    code = _exit_code(run.report, least, strict)
-    documents = {d.name: d for capture in run.captures for d, _ in capture.documents if d.file is None}
-    checked = Checked(
-        run.report, documents, run.rules, run.chosen_by, delivery, partial(_tables, run.captures), show_all
-    )
+    options = _options(asked, run, known, least, delivery) if evidence else None
+    verdict = _Verdict(least, strict)
+    run = replace(run, parts=verdict.of(run.parts))
+    if evidence or len(targets) > 1:
+        run = run.again()
+    written = Run(run.parts, run.rules, run.chosen_by, delivery)
     for form, file in targets:
-        _write(FORMATS[form](checked), file, _coloured(color, file))
+        _write(FORMATS[form](written), file, _coloured(color, file))
     if evidence and options:
         from icclint.evidence import manifest  # noqa: PLC0415
 
-        reports = {form: FORMATS[form](checked) for form in sorted({"json", *(form for form, _ in targets)})}
-        _write(manifest(run.report, options, reports, code), evidence, coloured=False)
-    sys.exit(code)
+        reports = {form: FORMATS[form](written) for form in sorted({"json", *(form for form, _ in targets)})}
+        _write(manifest(run.report, options, reports, verdict.code), evidence, coloured=False)
+    sys.exit(verdict.code)
 
 
 @main.group("baseline", cls=_Commands)
@@ -228,11 +246,11 @@ def write_baseline(output: str, **asked: Unpack[Asked]) -> None:
     """Write all findings to a baseline, but for those that the configuration accepts."""
     from icclint.baseline import baseline_of, render_baseline  # noqa: PLC0415
 
-    run = _run(asked)
-    found = baseline_of(run.report)
+    report = _run(asked).with_progress().report
+    found = baseline_of(report)
     _write(render_baseline(found), output, coloured=False)
     _say(f"findings written to {output}: {sum(one.count for one in found.findings)}")
-    sys.exit(_exit_code(run.report, "never", False))
+    sys.exit(_exit_code(report, "never", False))
 
 
 @baselines.command("prune", epilog=EXIT_CODES)
@@ -247,12 +265,12 @@ def prune_baseline(file: Path, **asked: Unpack[Asked]) -> None:
     from icclint.baseline import pruned, render_baseline  # noqa: PLC0415
 
     known = _baseline(file).values
-    run = _run(asked)
-    kept = pruned(known, run.report)
+    report = _run(asked).with_progress().report
+    kept = pruned(known, report)
     _write(render_baseline(kept), str(file), coloured=False)
     before, after = (sum(one.count for one in baseline.findings) for baseline in (known, kept))
     _say(f"findings taken out of {file}: {before - after}; left in it: {after}")
-    sys.exit(_exit_code(run.report, "never", False))
+    sys.exit(_exit_code(report, "never", False))
 
 
 @main.command()
@@ -489,19 +507,43 @@ def _rules() -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class _Run:
-    """A report and what it was made of. ``chosen_by`` are the words that chose the rules."""
+    """What a run was asked, and what comes of it, part by part. ``chosen_by`` are the words that chose the rules.
 
-    report: Report
-    captures: tuple[Capture, ...]
+    ``size`` is how many parts there are.
+    """
+
+    parts: Iterable[Checked]
+    size: int
     rules: tuple[Rule, ...]
     chosen_by: tuple[str, ...]
     configuration: ConfigurationFile | None
-    acceptances: tuple[Acceptance, ...]
+    acceptances: tuple[Acceptance, ...] = ()
 
     @property
     def settings(self) -> Configuration:
         """What is configured, or what holds where nothing is."""
         return _settings(self.configuration)
+
+    @property
+    def report(self) -> Report:
+        """All of it, which lets the parts come."""
+        from icclint.report import join  # noqa: PLC0415
+
+        return join(part.report for part in self.parts)
+
+    def with_progress(self) -> _Run:
+        """The same, which shows how far it is, on a terminal, if it is of many parts."""
+        if self.size < FEW or not _is_terminal(sys.stderr):
+            return self
+        from icclint.progress import shown  # noqa: PLC0415
+
+        return replace(self, parts=shown(self.parts, self.size))
+
+    def again(self) -> _Run:
+        """The same for several readers, one after the other."""
+        from icclint.spool import Again, Spool  # noqa: PLC0415
+
+        return replace(self, parts=Again(self.parts, [] if self.size < FEW else Spool()))
 
 
 def _settings(configuration: ConfigurationFile | None) -> Configuration:
@@ -510,9 +552,7 @@ def _settings(configuration: ConfigurationFile | None) -> Configuration:
     return configuration.values if configuration else Configuration()
 
 
-def _options(
-    asked: Asked, run: _Run, baseline: BaselineFile | None, fail_on: str, delivery: Delivery, show_all: bool
-) -> Options:
+def _options(asked: Asked, run: _Run, baseline: BaselineFile | None, fail_on: str, delivery: Delivery) -> Options:
     """What a run was asked for, as the manifest has it."""
     from icclint.evidence import Options, file_of  # noqa: PLC0415
 
@@ -524,12 +564,12 @@ def _options(
         max_files=limits.files,
         max_bytes=limits.bytes,
         max_unpacked=limits.unpacked,
-        rules=run.report.rules,
+        rules=tuple(rule.id for rule in run.rules),
         fail_on=fail_on,
         strict=delivery.strict,
         category=delivery.category,
         run_per_host=delivery.per_host,
-        show_all=show_all,
+        show_all=delivery.show_all,
         at=asked["at"] and asked["at"].replace(tzinfo=UTC),
         accept=run.acceptances,
         configuration=file_of(configuration.path.name, configuration.content) if configuration else None,
@@ -537,23 +577,104 @@ def _options(
     )
 
 
-def _run(asked: Asked) -> _Run:
-    """Asks the rules, and sets apart what is accepted."""
+def _run(asked: Asked, with_tables: bool = False) -> _Run:
+    """Asks the rules, and sets apart what is accepted, as parts come."""
+    from icclint.capture.places import find_places  # noqa: PLC0415
+    from icclint.inquiry import Inquiry  # noqa: PLC0415
+
     installed = _rules()
     configuration = _configuration(asked, installed)
     words = _choice(asked, configuration)
     rules = _chosen(installed, words)
-    read, complete = _captures(asked["captures"], asked["root"], asked["limits"])
-    from icclint.engine import check as ask  # noqa: PLC0415
-
-    report = ask(read, rules).model_copy(update={"complete": complete})
+    places = find_places(asked["captures"], asked["root"], asked["limits"])
+    checked = _checked(places, Inquiry(rules, asked["limits"], with_tables), asked)
+    # Processes that check end with the command, however that ends.
+    click.get_current_context().call_on_close(checked.close)
+    parts = _with_a_host(_told(checked))
+    run = _Run(parts, len(places), rules, words, configuration)
     if configuration is None or asked["no_accept"]:
-        return _Run(report, read, rules, words, configuration, ())
-    from icclint.accept import accept  # noqa: PLC0415
+        return run
+    from icclint.accept import Acceptances  # noqa: PLC0415
 
     today = (asked["at"] or datetime.now(UTC)).date()
-    report = accept(report, configuration, [rule.id for rule in installed], today)
-    return _Run(report, read, rules, words, configuration, configuration.values.accept)
+    acceptances = Acceptances(configuration, [rule.id for rule in installed], today)
+    return replace(run, parts=_accepted(parts, acceptances), acceptances=configuration.values.accept)
+
+
+def _checked(places: tuple[Place, ...], inquiry: Inquiry, asked: Asked) -> Generator[Checked, None, None]:
+    """What comes of some places: of few of them one after the other, for that takes the least time."""
+    jobs, cluster, seconds = asked["jobs"], asked["cluster"], asked["time_limit"]
+    if jobs and cluster:
+        raise click.UsageError("--jobs and --cluster exclude each other: a cluster has its own processes")
+    if not (jobs or cluster or seconds or len(places) >= FEW):
+        yield from map(inquiry.ask, places)
+        return
+    from icclint import fleet  # noqa: PLC0415
+
+    seconds = seconds or fleet.TIME_LIMIT
+    if cluster:
+        parts = fleet.check_on_cluster(places, inquiry, cluster, seconds)
+    else:
+        parts = fleet.check_apart(places, inquiry, jobs or fleet.cores(), seconds)
+    try:
+        yield from parts
+    except fleet.ClusterError as error:
+        _fail(str(error), USAGE)
+
+
+def _told(parts: Iterable[Checked]) -> Iterator[Checked]:
+    """The parts, with a word on each path that gave no capture."""
+    for part in parts:
+        for word in part.missing:
+            click.echo(f"icclint: {word}", err=True)
+        yield part
+
+
+def _with_a_host(parts: Iterator[Checked]) -> Iterator[Checked]:
+    """The parts, of which one has a host; where none has, there is no report."""
+    before = []
+    for part in parts:
+        before.append(part)
+        if part.report.hosts:
+            return chain(before, parts)
+    sys.exit(INCOMPLETE)
+
+
+def _accepted(parts: Iterable[Checked], acceptances: Acceptances) -> Iterator[Checked]:
+    """The parts with what is accepted set apart; the last one tells of entries that accept nothing."""
+    last: Checked | None = None
+    for part in parts:
+        if last is not None:
+            yield last
+        last = replace(part, report=acceptances.accept(part.report))
+    if last is not None:
+        yield replace(last, report=last.report.model_copy(update={"idle_acceptances": acceptances.idle}))
+
+
+def _compared(parts: Iterable[Checked], baseline: Baseline) -> Iterator[Checked]:
+    """The parts beside a baseline."""
+    from icclint.baseline import compare  # noqa: PLC0415
+
+    if len(baseline.hosts) == 1:
+        # Whether its host may be called otherwise hangs on how many there are.
+        parts = list(parts)
+        if sum(len(part.report.hosts) for part in parts) == 1:
+            yield from (replace(part, report=compare(part.report, baseline)) for part in parts)
+            return
+    for part in parts:
+        known = baseline.of(host.name for host in part.report.hosts)
+        yield replace(part, report=compare(part.report, known))
+
+
+def _in_runs(run: _Run) -> _Run:
+    """A run of which each host gets a run of a SARIF log."""
+    parts = list(islice(run.parts, MOST_RUNS + 1))
+    if sum(len(part.report.hosts) for part in parts) > MOST_RUNS:
+        raise click.UsageError(
+            f"GitHub takes {MOST_RUNS} runs in a log, and these are more hosts; "
+            "check some at a time, or leave out --run-per-host"
+        )
+    return replace(run, parts=parts)
 
 
 def _configuration(asked: Asked, rules: tuple[Rule, ...]) -> ConfigurationFile | None:
@@ -647,18 +768,15 @@ def _target(output: str) -> tuple[str, str | None]:
     return form, file or None
 
 
-def _tables(captures: Iterable[Capture]) -> dict[str, Table]:
-    """Who reaches whom, by host."""
-    from icclint.lower.host import lower_host  # noqa: PLC0415
-    from icclint.reach import reach as table_of  # noqa: PLC0415
-
-    return {capture.host: table_of(lower_host(capture.host, capture.documents)[0]) for capture in captures}
-
-
 def _coloured(color: str, file: str | None) -> bool:
     if color != "auto":
         return color == "always"
-    return file is None and sys.stdout is not None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return file is None and _is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
+
+
+def _is_terminal(stream: IO[str] | None) -> bool:
+    # Python has none where it was started without one.
+    return stream is not None and stream.isatty()
 
 
 def _say(*lines: str) -> None:
@@ -692,6 +810,8 @@ def _print(text: Iterable[bytes]) -> None:
         # The reader has seen enough (`| head`).
         if not isinstance(error, BrokenPipeError):
             raise
+        # What is not written counts for the exit code, and for other outputs.
+        deque(text, maxlen=0)
 
 
 def _save(text: Iterable[bytes], target: Path) -> None:
@@ -713,6 +833,21 @@ def _save(text: Iterable[bytes], target: Path) -> None:
         except BaseException:
             os.unlink(draft.name)
             raise
+
+
+class _Verdict:
+    """The exit code for a report of which the parts are going by: the highest that applies to one of them."""
+
+    def __init__(self, fail_on: str, strict: bool) -> None:
+        self.code = OK
+        self._fail_on = fail_on
+        self._strict = strict
+
+    def of(self, parts: Iterable[Checked]) -> Iterator[Checked]:
+        """The same parts."""
+        for part in parts:
+            self.code = max(self.code, _exit_code(part.report, self._fail_on, self._strict))
+            yield part
 
 
 def _exit_code(report: Report, fail_on: str, strict: bool) -> int:

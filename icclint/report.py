@@ -220,12 +220,13 @@ class Report(_Part):
         return tuple(finding for finding in self.findings if finding.state != "known")
 
 
-_PARTS = tuple(name for name in Report.model_fields if name not in ("format", "rules", "complete"))
+LISTS = tuple(name for name in Report.model_fields if name not in ("format", "rules", "complete"))
+"""The members of a report that are lists of what a run says, in their order."""
 
 
 def join(reports: Iterable[Report]) -> Report:
     """One report of all that some of one run say, in their order."""
     parts = tuple(reports)
-    joined: dict[str, object] = {name: tuple(one for part in parts for one in getattr(part, name)) for name in _PARTS}
+    joined: dict[str, object] = {name: tuple(one for part in parts for one in getattr(part, name)) for name in LISTS}
     rules = parts[0].rules if parts else ()
     return Report.model_validate(joined | {"rules": rules, "complete": all(part.complete for part in parts)})

@@ -60,6 +60,10 @@ class Document:
     changed: frozenset[str] = frozenset()
     file: Document | None = field(default=None, repr=False)
 
+    def __getstate__(self) -> dict[str, object]:
+        # Whoever it is sent to works out anew what it needs: the text and the lines are several times its size.
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
     @cached_property
     def sha256(self) -> str:
         """The digest of the bytes as read, as ``sha256sum`` prints it."""

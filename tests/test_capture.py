@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -94,6 +95,16 @@ def test_loose_files_and_standard_input_are_one_host(monkeypatch: pytest.MonkeyP
 def test_no_standard_input_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     assert [kind for _, kind in only("-").documents] == [Kind.EMPTY]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("more", [(), ("--jobs", "2")])
+def test_a_pipe_that_is_asked_for_is_read_once(more: tuple[str, ...]) -> None:
+    os.mkfifo("pipe")
+    with subprocess.Popen(["sh", "-c", f"printf '%s' '{SAVE}' > pipe"]) as writer:
+        report = json.loads(run("check", "pipe", "-o", "json", *more).stdout)
+    assert [(document["name"], document["bytes"]) for document in report["documents"]] == [("pipe", len(SAVE))]
+    assert writer.returncode == 0
 
 
 def test_loose_files_are_not_a_folder_that_is_called_like_their_host() -> None:

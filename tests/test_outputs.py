@@ -9,7 +9,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -22,10 +22,11 @@ from icclint_rules import RULES
 from jsonschema import Draft7Validator
 
 from icclint.capture.read import Capture, read_captures
+from icclint.checked import Checked
 from icclint.engine import check
 from icclint.lower.host import lower_host
 from icclint.output.delivery import Delivery
-from icclint.output.formats import FORMATS, Checked
+from icclint.output.formats import FORMATS, Run
 from icclint.reach import Table, reach
 from icclint.report import ReportedAcceptance, ReportedAssumption, ReportedCrash, ReportedGap, ReportedNotAssessed
 from tests.captured import NAMES, capture
@@ -57,7 +58,8 @@ class Written:
 
     def text(self, form: str) -> str:
         """The output, as it is written to a file: it must be UTF-8."""
-        lines = "".join(f"{line}\n" for line in FORMATS[form](self.checked))
+        run = Run([self.checked], RULES, ("audit",), Delivery())
+        lines = "".join(f"{line}\n" for line in FORMATS[form](run))
         return lines.encode("utf-8").decode("utf-8")
 
     def having(self, **changes: Any) -> Written:
@@ -65,15 +67,15 @@ class Written:
         return Written(replace(self.checked, report=self.checked.report.model_copy(update=changes)))
 
 
-def tables(captures: Iterable[Capture]) -> Callable[[], dict[str, Table]]:
-    return lambda: {one.host: reach(lower_host(one.host, one.documents)[0]) for one in captures}
+def tables(captures: Iterable[Capture]) -> dict[str, Table]:
+    return {one.host: reach(lower_host(one.host, one.documents)[0]) for one in captures}
 
 
 @cache
 def written(name: str) -> Written:
     found = capture(name)
     documents = {document.name: document for document, _ in found.documents}
-    return Written(Checked(check([found], RULES), documents, RULES, ("audit",), Delivery(), tables([found])))
+    return Written(Checked(check([found], RULES), documents, tables([found])))
 
 
 @cache
@@ -81,7 +83,7 @@ def several() -> Written:
     captures, errors = read_captures([str(ROOT / "samples" / "28.5.2")], ROOT)
     assert not errors
     documents = {document.name: document for found in captures for document, _ in found.documents}
-    return Written(Checked(check(captures, RULES), documents, RULES, ("audit",), Delivery(), tables(captures)))
+    return Written(Checked(check(captures, RULES), documents, tables(captures)))
 
 
 def hostile(text: str) -> Written:

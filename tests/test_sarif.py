@@ -24,6 +24,7 @@ import sarif_om as om
 from icclint_rules import RULES
 from jsonschema import Draft202012Validator, FormatChecker
 
+import icclint.checked
 from icclint import fingerprint
 from icclint.capture.read import Capture, read_captures
 from icclint.engine import check
@@ -75,7 +76,8 @@ class Checked:
 
     def log(self) -> str:
         """The log as it is written."""
-        return "".join(f"{line}\n" for line in render_sarif(self.report, self.documents, self.rules, self.delivery))
+        parts = [icclint.checked.Checked(self.report, self.documents)]
+        return "".join(f"{line}\n" for line in render_sarif(parts, self.rules, self.delivery))
 
     def root(self) -> Any:
         """The log as objects."""
@@ -179,6 +181,8 @@ def test_what_is_accepted_is_suppressed_and_what_is_gone_is_absent() -> None:
     )
     known = finding.model_copy(update={"state": "known"})
     found = broken().with_report(findings=(known,), accepted=(accepted,), gone=(gone,))
+    assert len(found.root()["runs"][0]["results"]) == 1
+    found = replace(found, delivery=Delivery(show_all=True))
     first, second, third = assert_sound(found)["runs"][0]["results"]
     assert [result["baselineState"] for result in (first, second, third)] == ["unchanged", "new", "absent"]
     assert first["suppressions"] == third["suppressions"] == []
@@ -533,7 +537,9 @@ def test_as_many_findings_as_github_takes_are_written_one_by_one() -> None:
     assert sarif.MOST_RESULTS == 25_000
     found = broken().with_report(findings=tuple(repeated(25_001)))
     results = [
-        line for line in render_sarif(found.report, found.documents, RULES, Delivery()) if line.startswith('{"ruleId"')
+        line
+        for line in render_sarif([icclint.checked.Checked(found.report, found.documents)], RULES, DIRECT)
+        if line.startswith('{"ruleId"')
     ]
     assert len(results) == 25_000
 

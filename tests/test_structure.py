@@ -42,7 +42,12 @@ MAY_IMPORT = {
     "icclint.difference": {
         "ir", "docker", "lower", "capture", "packets", "relation", "reach", "engine", "report", "rule",
     },
-    "icclint.output": {"source", "report", "rule", "reach", "difference"},
+    "icclint.spool": set(),
+    "icclint.checked": {"source", "report", "reach"},
+    "icclint.inquiry": {"capture", "lower", "engine", "reach", "plugins", "rule", "report", "checked"},
+    "icclint.fleet": {"capture", "report", "checked", "inquiry"},
+    "icclint.progress": set(),
+    "icclint.output": {"source", "report", "rule", "reach", "difference", "checked", "spool"},
     "icclint.testing": {"source", "parse", "capture", "rule", "report", "engine"},
     "icclint.show": {"source", "parse", "ir", "lower", "capture", "engine", "output", "report", "rule"},
     "icclint.question": {"ir", "lower", "packets"},

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from icclint_rules import RULES
 
 from icclint.capture.read import Capture, read_captures
+from icclint.checked import Checked
 from icclint.cli import main
 from icclint.engine import check
 from icclint.ir.host import Host
@@ -144,10 +145,11 @@ def test_a_transcript_is_one_document_by_its_bytes(name: str) -> None:
 def test_all_of_them_can_be_written_in_every_form() -> None:
     found = report(*EXPECTED)
     documents = {d.name: d for c in captures(*EXPECTED).values() for d, _ in c.documents if d.file is None}
-    text = "\n".join(render_text(found, documents))
+    parts = [Checked(found, documents)]
+    text = "\n".join(render_text(parts))
     assert "root-listing.txt:9:" in text
     assert "docker0 docker0  0.0.0.0/0" in text
-    assert json.loads("".join(render_sarif(found, documents, RULES, Delivery())))["runs"]
+    assert json.loads("".join(render_sarif(parts, RULES, Delivery())))["runs"]
 
 
 def test_the_states_of_a_chapter_are_what_was_true_then() -> None:

@@ -12,6 +12,7 @@ from icclint_rules import RULES
 from benchmarks.inputs import ROOT
 from benchmarks.measure import Call
 from icclint.capture.read import read_captures
+from icclint.checked import Checked
 from icclint.engine import check
 from icclint.output.delivery import Delivery
 from icclint.output.sarif import render_sarif
@@ -85,4 +86,4 @@ def _report(path: Path) -> Report:
 def _log(report: Report) -> Iterator[str]:
     (capture,), _ = read_captures([str(CAPTURE)], ROOT)
     documents = {document.name: document for document, _ in capture.documents}
-    return (line + "\n" for line in render_sarif(report, documents, RULES, Delivery()))
+    return (line + "\n" for line in render_sarif([Checked(report, documents)], RULES, Delivery()))

@@ -49,9 +49,12 @@ class Place:
     beside: tuple[Entry, ...] = ()
 
     @property
-    def is_stdin(self) -> bool:
-        """Whether a part of it can be read by this process only."""
-        return any(source.path == STDIN for source in self.sources)
+    def is_stream(self) -> bool:
+        """Whether a part of it is standard input or a pipe, which can be read once, and by this process only."""
+        return not all(
+            source.path != STDIN and (os.path.isfile(source.path) or os.path.isdir(source.path))
+            for source in self.sources
+        )
 
 
 def find_places(paths: Iterable[str], root: Path, limits: Limits) -> tuple[Place, ...]:
@@ -71,7 +74,7 @@ def find_places(paths: Iterable[str], root: Path, limits: Limits) -> tuple[Place
             for place in _in_folder(top, limits):
                 if place.host not in found or place.beside:
                     found[place.host] = place
-        elif path != STDIN and _is_archive(source, limits):
+        elif path != STDIN and os.path.isfile(path) and _is_archive(source, limits):
             found[top.host] = top
         else:
             loose.append(source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from icclint.output.visible import visible
@@ -32,10 +32,15 @@ class _Row(NamedTuple):
     fingerprint: str = ""
 
 
-def render_csv(report: Report) -> Iterator[str]:
+def render_csv(reports: Iterable[Report]) -> Iterator[str]:
     """The table, row by row. Lists stand in one cell, with `` | `` between their items."""
+    complete = True
     yield _line(_Row._fields)
-    yield from map(_line, _rows(report))
+    for report in reports:
+        yield from map(_line, _rows(report))
+        complete &= report.complete
+    if not complete:
+        yield _line(_Row("gap", message="a path that was named gave no capture"))
 
 
 def _rows(report: Report) -> Iterator[_Row]:
@@ -52,8 +57,6 @@ def _rows(report: Report) -> Iterator[_Row]:
     yield from map(_gap, report.gaps)
     for crash in report.crashes:
         yield _Row("crash", rule=crash.rule, host=crash.host, message=_listed(*crash.error.splitlines()))
-    if not report.complete:
-        yield _Row("gap", message="a path that was named gave no capture")
 
 
 def _broken(finding: ReportedFinding) -> _Row:

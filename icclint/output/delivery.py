@@ -16,12 +16,14 @@ class Delivery:
 
     ``category`` tells it from other logs of icclint on the same code; ``per_host`` makes a run of each host, so that a
     log without a host leaves the alerts of that host alone. ``strict`` has gaps and what could not be assessed be
-    errors, as the exit code has them.
+    errors, as the exit code has them. ``show_all`` has accepted findings as suppressed results and gone ones as absent;
+    they are left out otherwise, since GitHub makes an alert of every result.
     """
 
     category: str | None = None
     per_host: bool = False
     strict: bool = False
+    show_all: bool = False
 
     def id_of(self, host: str) -> str | None:
         """The ``automationDetails.id`` of a run: what stands before the last slash is GitHub's category.

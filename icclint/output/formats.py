@@ -2,104 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from icclint.output.delivery import Delivery
 
 if TYPE_CHECKING:
-    from icclint.reach import Table
+    from icclint.checked import Checked
     from icclint.report import Report
     from icclint.rule import Rule
-    from icclint.source import Document
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A report with what it is written from.
+class Run:
+    """What reports are written from.
 
-    ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry,
-    and ``chosen_by`` the words that chose them. ``tables`` works out who reaches whom, by host. ``show_all`` has
-    accepted findings listed too.
+    ``parts`` are the report part by part, in the order in which they are told; whoever writes several reports goes
+    through them several times. ``rules`` are those that run, in the order of the registry, and ``chosen_by`` the words
+    that chose them. ``delivery`` is for SARIF, but that its ``show_all`` has text list accepted findings, too.
     """
 
-    report: Report
-    documents: Mapping[str, Document]
+    parts: Iterable[Checked]
     rules: Sequence[Rule]
     chosen_by: Sequence[str]
     delivery: Delivery
-    tables: Callable[[], Mapping[str, Table]]
-    show_all: bool = False
+
+    @property
+    def reports(self) -> Iterator[Report]:
+        """The parts, without what they are shown with."""
+        return (part.report for part in self.parts)
 
 
-Renderer = Callable[[Checked], Iterator[str]]
-"""Gives a report line by line; equal reports give equal lines."""
+Renderer = Callable[[Run], Iterator[str]]
+"""Gives a report line by line, as its parts come; equal reports give equal lines."""
 
 
-def _text(checked: Checked) -> Iterator[str]:
-    from icclint.output.text import render_accepted, render_text  # noqa: PLC0415
+def _text(run: Run) -> Iterator[str]:
+    from icclint.output.text import render_text  # noqa: PLC0415
 
-    if checked.show_all:
-        yield from render_accepted(checked.report, checked.documents)
-    yield from render_text(checked.report, checked.documents)
+    return render_text(run.parts, run.delivery.show_all)
 
 
-def _json(checked: Checked) -> Iterator[str]:
+def _json(run: Run) -> Iterator[str]:
     from icclint.output.json import render_json  # noqa: PLC0415
 
-    return render_json(checked.report)
+    return render_json(run.reports)
 
 
-def _sarif(checked: Checked) -> Iterator[str]:
+def _sarif(run: Run) -> Iterator[str]:
     from icclint.output.sarif import render_sarif  # noqa: PLC0415
 
-    # GitHub makes an alert of every result, suppressed or absent.
-    hidden = {} if checked.show_all else {"accepted": (), "gone": ()}
-    shown = checked.report.model_copy(update=hidden)
-    return render_sarif(shown, checked.documents, checked.rules, checked.delivery)
+    return render_sarif(run.parts, run.rules, run.delivery)
 
 
-def _github(checked: Checked) -> Iterator[str]:
+def _github(run: Run) -> Iterator[str]:
     from icclint.output.github import render_github  # noqa: PLC0415
 
-    return render_github(checked.report)
+    return render_github(run.reports)
 
 
-def _gitlab(checked: Checked) -> Iterator[str]:
+def _gitlab(run: Run) -> Iterator[str]:
     from icclint.output.gitlab import render_gitlab  # noqa: PLC0415
 
-    return render_gitlab(checked.report)
+    return render_gitlab(run.reports)
 
 
-def _gitlab_sast(checked: Checked) -> Iterator[str]:
+def _gitlab_sast(run: Run) -> Iterator[str]:
     from icclint.output.gitlab_sast import render_gitlab_sast  # noqa: PLC0415
 
-    return render_gitlab_sast(checked.report, checked.rules)
+    return render_gitlab_sast(run.reports, run.rules)
 
 
-def _junit(checked: Checked) -> Iterator[str]:
+def _junit(run: Run) -> Iterator[str]:
     from icclint.output.junit import render_junit  # noqa: PLC0415
 
-    return render_junit(checked.report, checked.rules)
+    return render_junit(run.reports, run.rules)
 
 
-def _markdown(checked: Checked) -> Iterator[str]:
+def _markdown(run: Run) -> Iterator[str]:
     from icclint.output.markdown import render_markdown  # noqa: PLC0415
 
-    return render_markdown(checked.report)
+    return render_markdown(run.reports)
 
 
-def _csv(checked: Checked) -> Iterator[str]:
+def _csv(run: Run) -> Iterator[str]:
     from icclint.output.csv import render_csv  # noqa: PLC0415
 
-    return render_csv(checked.report)
+    return render_csv(run.reports)
 
 
-def _html(checked: Checked) -> Iterator[str]:
+def _html(run: Run) -> Iterator[str]:
     from icclint.output.html import render_html  # noqa: PLC0415
 
-    return render_html(checked.report, checked.documents, checked.rules, checked.chosen_by, checked.tables())
+    return render_html(run.parts, run.rules, run.chosen_by)
 
 
 FORMATS: Mapping[str, Renderer] = {

@@ -15,17 +15,24 @@ from icclint.report import Report, ReportedLocation, ReportedNotAssessed
 _LEVELS: Mapping[str, str] = {"high": "error", "medium": "warning", "low": "notice", "note": "notice"}
 
 
-def render_github(report: Report) -> Iterator[str]:
-    """One command for each finding, the worst first, and then for what kept the report from being complete.
+def render_github(reports: Iterable[Report]) -> Iterator[str]:
+    """One command for each finding, the worst of each host first, and then for what could not be told of it.
 
     Findings that a baseline knows are notices, whatever their severity, since nothing fails for them.
     """
+    complete = True
+    for report in reports:
+        yield from _told(report)
+        complete &= report.complete
+    if not complete:
+        yield _command("error", "icclint", ["A path that was named gave no capture, so a host may be missing."])
+
+
+def _told(report: Report) -> Iterator[str]:
     for finding in report.findings:
         title = f"{finding.severity}[{finding.rule}]"
         level = "notice" if finding.state == "known" else _LEVELS[finding.severity]
         yield _command(level, title, [marked(finding), *proof_lines(finding)], finding.location)
-    if not report.complete:
-        yield _command("error", "icclint", ["A path that was named gave no capture, so a host may be missing."])
     for crash in report.crashes:
         yield _command("error", f"crash[{crash.rule}]", [f"on {crash.host}", *crash.error.splitlines()])
     for gap in sorted(report.gaps, key=lambda gap: not gap.whole):

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from icclint import __version__
 from icclint.output.alert import alert_hash
+from icclint.output.items import separated
 from icclint.output.markdown import cell
 from icclint.output.text import path_lines
 from icclint.output.visible import visible
 from icclint.report import Report, ReportedFinding
 from icclint.rule import Rule
+from icclint.spool import Spool
 
 VERSION = "15.0.4"
 _SEVERITIES: Mapping[str, str] = {"high": "High", "medium": "Medium", "low": "Low", "note": "Info"}
@@ -26,37 +28,48 @@ _MOST_NAME = 255
 _MOST_SOLUTION = 7_000
 
 
-def render_gitlab_sast(report: Report, rules: Sequence[Rule]) -> Iterator[str]:
-    """The report, with a line for each finding."""
+def render_gitlab_sast(reports: Iterable[Report], rules: Sequence[Rule]) -> Iterator[str]:
+    """The report, with a line for each message and for each finding."""
     by_id = {rule.id: rule for rule in rules}
+    vulnerabilities, messages = Spool[str](), Spool[str]()
+    failed, complete = False, True
+    for report in reports:
+        for level, text in _messages(report):
+            messages.append(_line({"level": level, "value": visible(text)}))
+            failed |= level == "fatal"
+        for finding in report.findings:
+            vulnerabilities.append(_line(_vulnerability(finding, by_id[finding.rule])))
+        complete &= report.complete
+    if not complete:
+        messages.append(_line({"level": "fatal", "value": "a path that was named gave no capture"}))
     yield f'{{"version": "{VERSION}",'
-    yield f'"scan": {json.dumps(_scan(report, rules), ensure_ascii=False)},'
+    yield f'"scan": {_line(_scan(rules, failed or not complete)).removesuffix("}")}, "messages": ['
+    yield from separated([line] for line in messages)
+    yield "]},"
     yield '"vulnerabilities": ['
-    for number, finding in enumerate(report.findings, start=1):
-        comma = "," if number < len(report.findings) else ""
-        yield json.dumps(_vulnerability(finding, by_id[finding.rule]), ensure_ascii=False) + comma
+    yield from separated([line] for line in vulnerabilities)
     yield "]}"
 
 
-def _scan(report: Report, rules: Sequence[Rule]) -> dict[str, object]:
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _scan(rules: Sequence[Rule], failed: bool) -> dict[str, object]:
     tool = {"id": "icclint", "name": "icclint", "version": __version__, "vendor": {"name": "icclint"}}
-    messages = [{"level": level, "value": visible(text)} for level, text in _messages(report)]
     return {
         "analyzer": tool,
         "scanner": tool,
         "type": "sast",
         "start_time": _TIME,
         "end_time": _TIME,
-        "status": "failure" if any(message["level"] == "fatal" for message in messages) else "success",
-        "messages": messages,
+        "status": "failure" if failed else "success",
         "primary_identifiers": [_identifier(rule) for rule in rules],
     }
 
 
 def _messages(report: Report) -> Iterator[tuple[str, str]]:
     """What kept the report from being complete; what is fatal stands for findings that may be missing."""
-    if not report.complete:
-        yield "fatal", "a path that was named gave no capture"
     for crash in report.crashes:
         yield "fatal", f"rule {crash.rule} failed on {crash.host}: {crash.error.splitlines()[-1]}"
     for gap in report.gaps:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from icclint import __version__
+from icclint.checked import Checked, joined
 from icclint.output import words
 from icclint.output.matrix import Matrix, matrices
 from icclint.output.visible import visible
@@ -38,21 +39,13 @@ class _Reach:
     disagreements: int
 
 
-def render_html(
-    report: Report,
-    documents: Mapping[str, Document],
-    rules: Sequence[Rule],
-    chosen_by: Sequence[str],
-    tables: Mapping[str, Table],
-) -> Iterator[str]:
-    """The page.
-
-    ``documents`` are those that the report names, by name; ``rules`` those that were asked, ``chosen_by`` the words
-    that chose them; ``tables`` say who reaches whom, by host.
-    """
+def render_html(parts: Iterable[Checked], rules: Sequence[Rule], chosen_by: Sequence[str]) -> Iterator[str]:
+    """The page, all at once. ``rules`` are those that were asked, ``chosen_by`` the words that chose them."""
+    checked = joined(parts)
+    report, tables = checked.report, checked.tables
     # Without a line end, as every piece that is written gets one.
     yield (
-        _environment(report, documents)
+        _environment(report, checked.documents)
         .get_template("report.html.jinja")
         .render(
             report=report,
@@ -79,6 +72,8 @@ def _environment(report: Report, documents: Mapping[str, Document]) -> Environme
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    totals = words.Totals()
+    totals.add(report)
     numbers = {document.name: number for number, document in reversed(list(enumerate(report.documents, start=1)))}
     environment.globals |= {
         "count": words.count,
@@ -89,7 +84,7 @@ def _environment(report: Report, documents: Mapping[str, Document]) -> Environme
         "standing": lambda host: words.standing(report, host),
         "step_words": words.step_words,
         "told_steps": words.told_steps,
-        "totals": words.totals(report),
+        "totals": str(totals),
         "unanswered": list(words.unanswered(report.not_assessed)),
     }
     return environment

@@ -27,16 +27,19 @@ class _Case(NamedTuple):
     type: str = ""
 
 
-def render_junit(report: Report, rules: Sequence[Rule]) -> Iterator[str]:
+def render_junit(reports: Iterable[Report], rules: Sequence[Rule]) -> Iterator[str]:
     """The document, suite by suite: what is broken failed, what cannot be told is skipped, and what holds passed.
 
     What is broken, and known or accepted, is skipped too, as nothing fails for it.
     """
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield '<testsuites name="icclint">'
-    for host in report.hosts:
-        yield _suite(host.name, list(_cases(report, rules, host.name)))
-    if not report.complete:
+    complete = True
+    for report in reports:
+        for host in report.hosts:
+            yield _suite(host.name, list(_cases(report, rules, host.name)))
+        complete &= report.complete
+    if not complete:
         yield _suite("captures", [_Case("paths", "error", "a path that was named gave no capture")])
     yield "</testsuites>"
 

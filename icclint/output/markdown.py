@@ -4,45 +4,56 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from icclint.output.proof import marked
 from icclint.output.visible import visible
+from icclint.output.words import by_severity, count
 from icclint.report import Report, ReportedFinding, ReportedLocation
+from icclint.spool import Spool
+
+_FINDING = ("rule", "host", "finding", "place")
+_HEADS: Mapping[str, tuple[str, ...]] = {
+    "findings": ("severity", *_FINDING),
+    "accepted": ("accepted", *_FINDING, "reason"),
+    "not_assessed": ("not assessed", "host", "of", "why", "capture with"),
+    "gaps": ("not understood", "why", "text"),
+    "crashes": ("rule that failed", "host", "error"),
+}
 
 
-def render_markdown(report: Report) -> Iterator[str]:
+def render_markdown(reports: Iterable[Report]) -> Iterator[str]:
     """What is broken, and what cannot be told and why, as tables; the packet and the path are in the other formats."""
-    yield f"## icclint: {_verdict(report)}"
+    rows: dict[str, Spool[tuple[str, ...]]] = {name: Spool() for name in _HEADS}
+    found = Counter[str]()
+    hosts, complete = 0, True
+    for report in reports:
+        for name, row in _rows(report):
+            rows[name].append(row)
+        found.update(finding.severity for finding in report.findings)
+        hosts += len(report.hosts)
+        complete &= report.complete
+    unknown = sum(len(rows[name]) for name in ("not_assessed", "gaps", "crashes"))
+    parts = [by_severity(found) or "nothing found", count(hosts, "host")]
+    yield f"## icclint: {'; '.join(parts)}{f'; not all could be told ({unknown})' if unknown or not complete else ''}"
     yield ""
-    if report.findings:
-        yield from table(("severity", "rule", "host", "finding", "place"), map(_row, report.findings))
-    if report.accepted:
-        reasons = ((*_row(one), one.acceptance.reason if one.acceptance else "") for one in report.accepted)
-        yield from table(("accepted", "rule", "host", "finding", "place", "reason"), reasons)
-    if report.not_assessed:
-        yield from table(
-            ("not assessed", "host", "of", "why", "capture with"),
-            ((w.rule, w.host, w.subject, w.reason, w.capture_with or "") for w in report.not_assessed),
-        )
-    if report.gaps:
-        yield from table(
-            ("not understood", "why", "text"), ((_place(gap.location), gap.reason, gap.text) for gap in report.gaps)
-        )
-    if report.crashes:
-        last = ((crash.rule, crash.host, crash.error.splitlines()[-1]) for crash in report.crashes)
-        yield from table(("rule that failed", "host", "error"), last)
-    if not report.complete:
+    for name, told in rows.items():
+        if told:
+            yield from table(_HEADS[name], told)
+    if not complete:
         yield "A path that was named gave no capture, so a host may be missing."
         yield ""
 
 
-def _verdict(report: Report) -> str:
-    found = Counter(finding.severity for finding in report.findings)
-    words = ", ".join(f"{count} {severity}" for severity, count in found.items())
-    unknown = len(report.not_assessed) + len(report.gaps) + len(report.crashes)
-    parts = [words or "nothing found", f"{len(report.hosts)} {'host' if len(report.hosts) == 1 else 'hosts'}"]
-    return "; ".join(parts + ([f"not all could be told ({unknown})"] if unknown or not report.complete else []))
+def _rows(report: Report) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The rows of a report, each with the table that it is in."""
+    yield from (("findings", _row(finding)) for finding in report.findings)
+    for one in report.accepted:
+        yield "accepted", (*_row(one), one.acceptance.reason if one.acceptance else "")
+    for word in report.not_assessed:
+        yield "not_assessed", (word.rule, word.host, word.subject, word.reason, word.capture_with or "")
+    yield from (("gaps", (_place(gap.location), gap.reason, gap.text)) for gap in report.gaps)
+    yield from (("crashes", (one.rule, one.host, one.error.splitlines()[-1])) for one in report.crashes)
 
 
 def _row(finding: ReportedFinding) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ import functools
 import json
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
@@ -23,8 +23,10 @@ import attr
 import sarif_om as om
 
 from icclint import __version__
+from icclint.checked import Checked, joined
 from icclint.output.alert import alert_hash
 from icclint.output.delivery import Delivery
+from icclint.output.items import separated
 from icclint.output.page import markdown
 from icclint.output.visible import escaped, visible
 from icclint.report import (
@@ -42,6 +44,7 @@ from icclint.report import (
     ReportedNotAssessed,
     ReportedPacket,
 )
+from icclint.spool import Spool
 
 if TYPE_CHECKING:
     from icclint.rule import Rule
@@ -75,32 +78,27 @@ CONTEXT_LINES = 3
 CONTEXT_COLUMNS = 80
 
 
-def render_sarif(
-    report: Report, documents: Mapping[str, Document], rules: Sequence[Rule], delivery: Delivery
-) -> Iterator[str]:
-    """The log, line by line: one line for each result, and one for each other member of a run.
+def render_sarif(parts: Iterable[Checked], rules: Sequence[Rule], delivery: Delivery) -> Iterator[str]:
+    """The log, line by line: one line for each result and each document, and one for each other member of a run.
 
-    ``documents`` are those that the report names, by name; ``rules`` are those that ran, in the order of the registry.
-    Findings that are accepted are suppressed results, and those that are gone are absent ones.
+    ``rules`` are those that ran, in the order of the registry. Results of several hosts come the worst first.
     """
     room = _Room()
-    runs = [_Run(part, _Places.of(part, documents), rules, delivery, room) for part in _parts(report, delivery)]
+    runs = (_Run(rules, delivery, room).lines(run) for run in _runs(parts, delivery))
     log = om.SarifLog(schema_uri=SCHEMA, version="2.1.0", runs=[])
-    yield from map(room.with_line, _with_items(log, {"runs": _separated(run.lines() for run in runs)}))
+    yield from map(room.with_line, _with_items(log, {"runs": separated(runs)}))
 
 
-def _parts(report: Report, delivery: Delivery) -> list[Report]:
+def _runs(parts: Iterable[Checked], delivery: Delivery) -> Iterator[Iterable[Checked]]:
     """What each run tells of."""
     if not delivery.per_host:
-        return [report]
+        yield parts
+        return
     by_host = ("documents", "findings", "not_assessed", "gaps", "crashes", "accepted", "gone")
-    return [
-        report.model_copy(
-            update={"hosts": (host,)}
-            | {key: tuple(part for part in getattr(report, key) if part.host == host.name) for key in by_host}
-        )
-        for host in report.hosts
-    ]
+    whole = joined(parts)
+    for host in whole.report.hosts:
+        told = {key: tuple(one for one in getattr(whole.report, key) if one.host == host.name) for key in by_host}
+        yield [replace(whole, report=whole.report.model_copy(update={"hosts": (host,)} | told))]
 
 
 class _Room:
@@ -210,41 +208,85 @@ _UNUSED = _Notice(
 _NOTICES = (_CRASHED, _UNREAD, _MISSING, _GAP, _NOT_ASSESSED, _SHORTENED, _ENDED, _UNUSED)
 
 
-@dataclass
 class _Run:
-    """One run of the log. ``written`` counts its results."""
+    """One run of the log."""
 
-    report: Report
-    places: _Places
-    rules: Sequence[Rule]
-    delivery: Delivery
-    room: _Room
-    written: int = 0
+    def __init__(self, rules: Sequence[Rule], delivery: Delivery, room: _Room) -> None:
+        self._rules = rules
+        self._order = {rule.id: index for index, rule in enumerate(rules)}
+        self._delivery = delivery
+        self._room = room
+        self._hosts: list[tuple[str, list[str]]] = []
+        self._artifacts = Spool[str]()
+        self._results: dict[str, Spool[str]] = {name: Spool() for name in (*_WEIGHTS, "accepted", "gone")}
+        self._notes = _Notes()
+        self._idle: list[om.Notification] = []
+        self._written = 0
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, parts: Iterable[Checked]) -> Iterator[str]:
         """The run line by line. What is said of the run as a whole comes after the results, when it is known."""
-        order = {rule.id: index for index, rule in enumerate(self.rules)}
-        results = ([_line(result)] for result in self._fitting(order))
-        return _with_items(self._frame(), {"results": _separated(results), "invocations": self._closing(order)})
+        complete = True
+        for part in parts:
+            self._take(part.report, _Places.of(part, len(self._artifacts)))
+            complete &= part.report.complete
+        if not complete:
+            self._notes.add(_MISSING, _notification(_MISSING, "A path that was named gave no capture."))
+        arrays = {
+            "artifacts": separated([line] for line in self._artifacts),
+            "results": separated([line] for line in self._fitting()),
+            "invocations": self._closing(),
+        }
+        return _with_items(self._frame(), arrays)
 
-    def _fitting(self, order: Mapping[str, int]) -> Iterator[om.Result]:
+    def _take(self, report: Report, places: _Places) -> None:
+        """Puts aside what the run says of a part of the report."""
+        self._hosts += ((host.name, [found.releases for found in host.rules_of]) for host in report.hosts)
+        for document in _unique(report.documents):
+            self._artifacts.append(_line(_artifact(document, places)))
+        for finding in report.findings:
+            self._take_finding(finding.severity, finding, places)
+        if self._delivery.show_all:
+            for finding in report.accepted:
+                self._take_finding("accepted", finding, places)
+            for gone in report.gone:
+                index = self._order[gone.rule]
+                weight = _WEIGHTS[self._rules[index].severity.value]
+                self._results["gone"].append(
+                    _line(_absent(gone, weight, index, _some_place(report, gone.host, places)))
+                )
+        for notice, notification in _notifications(report, places, self._order, self._delivery.strict):
+            self._notes.add(notice, notification)
+        self._idle += map(_of_idle_acceptance, report.idle_acceptances)
+
+    def _take_finding(self, group: str, finding: ReportedFinding, places: _Places) -> None:
+        suppressions = _suppressions(finding) if self._delivery.show_all else None
+        result = _result(finding, places, self._order[finding.rule], suppressions)
+        for notification in _of_shortened(finding, places):
+            self._notes.add_of_result(group, len(self._results[group]), notification)
+        self._results[group].append(_line(result))
+
+    def _fitting(self) -> Iterator[str]:
         """The results for which there is room, the worst first."""
-        for result in islice(_results(self.report, self.places, self.rules, order), MOST_RESULTS):
-            if self.room.is_full:
+        for line in islice(chain.from_iterable(self._results.values()), MOST_RESULTS):
+            if self._room.is_full:
                 return
-            self.written += 1
-            yield result
+            self._written += 1
+            yield line
 
-    def _closing(self, order: Mapping[str, int]) -> Iterator[str]:
-        yield _line(_invocation(self, order))
+    def _closing(self) -> Iterator[str]:
+        left = sum(map(len, self._results.values())) - self._written
+        if left:
+            text = f"The {left} results after the first {self._written} are left out."
+            self._notes.add(_SHORTENED, _notification(_SHORTENED, text))
+        starts = dict(zip(self._results, accumulate(map(len, self._results.values()), initial=0), strict=False))
+        yield _line(self._notes.invocation(lambda group, number: starts[group] + number < self._written, self._idle))
 
     def _frame(self) -> om.Run:
-        """All that is known before any result."""
-        taxa = _taxa(self.rules)
-        report, places = self.report, self.places
-        id = self.delivery.id_of(report.hosts[0].name if report.hosts else "")
+        """All that is neither an array of lines nor known after the results."""
+        taxa = _taxa(self._rules)
+        id = self._delivery.id_of(self._hosts[0][0] if self._hosts else "")
         return om.Run(
-            tool=om.Tool(driver=_driver(self.rules, taxa)),
+            tool=om.Tool(driver=_driver(self._rules, taxa)),
             automation_details=om.RunAutomationDetails(id=id) if id else None,
             taxonomies=[_component(taxonomy, names) for taxonomy, names in taxa.items()] or None,
             # Columns count what Python counts, and a lone carriage return ends no line.
@@ -252,12 +294,7 @@ class _Run:
             newline_sequences=["\r\n", "\n"],
             # Without a URI, since where a capture lies on this machine is nobody's business (section 3.14.14).
             original_uri_base_ids={ROOT: om.ArtifactLocation(description=_message("The folder of the captures."))},
-            artifacts=[_artifact(document, places) for document in _unique(report.documents)],
-            properties={
-                "hosts": [
-                    {"name": host.name, "rulesOf": [found.releases for found in host.rules_of]} for host in report.hosts
-                ]
-            },
+            properties={"hosts": [{"name": name, "rulesOf": releases} for name, releases in self._hosts]},
         )
 
 
@@ -436,16 +473,6 @@ def _relationship(taxonomy: _Taxonomy, name: str, taxa: _Taxa) -> om.ReportingDe
 # --- Results ---
 
 
-def _results(report: Report, places: _Places, rules: Sequence[Rule], order: Mapping[str, int]) -> Iterator[om.Result]:
-    for finding in (*report.findings, *report.accepted):
-        # Either all results of a run tell of suppressions or none does (section 3.27.23).
-        suppressions = _suppressions(finding) if report.accepted else None
-        yield _result(finding, places, order[finding.rule], suppressions)
-    for gone in report.gone:
-        weight = _WEIGHTS[rules[order[gone.rule]].severity.value]
-        yield _absent(gone, weight, order[gone.rule], _some_place(report, gone.host, places), bool(report.accepted))
-
-
 def _suppressions(finding: ReportedFinding) -> list[om.Suppression]:
     if finding.acceptance is None:
         return []
@@ -500,9 +527,7 @@ def _fingerprints(finding: ReportedFinding | ReportedGone) -> dict[str, str]:
     return {FINGERPRINT: finding.fingerprint, "primaryLocationLineHash": f"{alert_hash(finding)[:16]}:{ordinal}"}
 
 
-def _absent(
-    gone: ReportedGone, weight: _Weight, rule_index: int, place: om.Location, tells_suppressions: bool
-) -> om.Result:
+def _absent(gone: ReportedGone, weight: _Weight, rule_index: int, place: om.Location) -> om.Result:
     """A result of the baseline that is no longer there. Its place is the host's first document, for want of its own."""
     claim = _clipped(_literal(f"No longer found: {gone.message.removesuffix('.')}"), MOST_CLAIM)
     return om.Result(
@@ -514,7 +539,8 @@ def _absent(
         message=om.Message(text=_escaped(_MESSAGES["default"].format(claim)), id="default", arguments=[claim]),
         locations=[place],
         baseline_state="absent",
-        suppressions=[] if tells_suppressions else None,
+        # Either all results of a run tell of suppressions or none does (section 3.27.23).
+        suppressions=[],
         partial_fingerprints=_fingerprints(gone),
         properties={"host": gone.host, "subject": gone.subject},
     )
@@ -659,34 +685,59 @@ def _kinds(step: PathStep) -> list[str] | None:
 # --- What kept the analysis from being complete ---
 
 
-def _invocation(run: _Run, order: Mapping[str, int]) -> om.Invocation:
-    told = list(_notifications(run, order))
-    # Findings that are missing for such a reason must not be taken for mended ones.
-    failed = any(notification.level == "error" for notification in told)
-    left = told[MOST_NOTIFICATIONS:]
-    if left:
-        told[MOST_NOTIFICATIONS:] = [_notification(_SHORTENED, f"{len(left)} more notifications are left out.")]
-    return om.Invocation(
-        execution_successful=not failed,
-        tool_execution_notifications=told,
-        tool_configuration_notifications=list(map(_of_idle_acceptance, run.report.idle_acceptances)) or None,
-    )
+class _Notes:
+    """The notifications of a run: what kept it from being complete, and then what does not fit into the log.
+
+    Only so many are kept as a log may have.
+    """
+
+    def __init__(self) -> None:
+        order = (_CRASHED, _MISSING, _UNREAD, _GAP, _NOT_ASSESSED, _SHORTENED)
+        self._kept: dict[_Notice, list[om.Notification]] = {notice: [] for notice in order}
+        self._count = 0
+        self._of_results: list[tuple[str, int, om.Notification]] = []
+        self._failed = False
+
+    def add(self, notice: _Notice, notification: om.Notification) -> None:
+        """Adds one of a kind."""
+        self._count += 1
+        # Findings that are missing for such a reason must not be taken for mended ones.
+        self._failed |= notification.level == "error"
+        if len(self._kept[notice]) < MOST_NOTIFICATIONS:
+            self._kept[notice].append(notification)
+
+    def add_of_result(self, group: str, number: int, notification: om.Notification) -> None:
+        """Adds one on a result, which counts if there is room for the result: the ``number``-th of its group."""
+        if len(self._of_results) < MOST_NOTIFICATIONS:
+            self._of_results.append((group, number, notification))
+
+    def invocation(self, is_written: Callable[[str, int], bool], idle: list[om.Notification]) -> om.Invocation:
+        """All of it, with what there is to say of the configuration."""
+        of_results = [one for group, number, one in self._of_results if is_written(group, number)]
+        told = [*chain.from_iterable(self._kept.values()), *of_results]
+        left = self._count + len(of_results) - MOST_NOTIFICATIONS
+        if left > 0:
+            told[MOST_NOTIFICATIONS:] = [_notification(_SHORTENED, f"{left} more notifications are left out.")]
+        return om.Invocation(
+            execution_successful=not self._failed,
+            tool_execution_notifications=told,
+            tool_configuration_notifications=idle or None,
+        )
 
 
 def _of_idle_acceptance(one: ReportedIdleAcceptance) -> om.Notification:
     return _notification(_ENDED if one.kind == _ENDED.id else _UNUSED, f"{one.file}, line {one.line}: {one.text}.")
 
 
-def _notifications(run: _Run, order: Mapping[str, int]) -> Iterator[om.Notification]:
-    """All that kept the run from being complete, and then what does not fit into the log."""
-    report, places, strict = run.report, run.places, run.delivery.strict
-    yield from (_of_crash(crash, order) for crash in report.crashes)
-    if not report.complete:
-        yield _notification(_MISSING, "A path that was named gave no capture.")
-    for gap in sorted(report.gaps, key=lambda gap: not gap.whole):
-        yield _of_gap(gap, places, "error" if strict else None)
-    yield from (_of_not_assessed(word, order, "error" if strict else None) for word in report.not_assessed)
-    yield from _of_shortened(run)
+def _notifications(
+    report: Report, places: _Places, order: Mapping[str, int], strict: bool
+) -> Iterator[tuple[_Notice, om.Notification]]:
+    """What kept a part of the run from being complete."""
+    yield from ((_CRASHED, _of_crash(crash, order)) for crash in report.crashes)
+    for gap in report.gaps:
+        yield _UNREAD if gap.whole else _GAP, _of_gap(gap, places, "error" if strict else None)
+    for word in report.not_assessed:
+        yield _NOT_ASSESSED, _of_not_assessed(word, order, "error" if strict else None)
 
 
 def _of_gap(gap: ReportedGap, places: _Places, level: str | None) -> om.Notification:
@@ -730,20 +781,15 @@ def _exception(error: str) -> tuple[str, str]:
     return kind or "Exception", message
 
 
-def _of_shortened(run: _Run) -> Iterator[om.Notification]:
-    findings = (*run.report.findings, *run.report.accepted)
-    left = len(findings) + len(run.report.gone) - run.written
-    if left:
-        yield _notification(_SHORTENED, f"The {left} results after the first {run.written} are left out.")
-    for finding in findings[: run.written]:
-        lost = {
-            "places": len(finding.related) - MOST_RELATED,
-            "steps": len(_telling(finding)) - MOST_STEPS if finding.path else 0,
-        }
-        words = [f"{count} {what}" for what, count in lost.items() if count > 0]
-        if words:
-            text = f"A finding of rule {finding.rule} goes without {' and '.join(words)}."
-            yield _notification(_SHORTENED, text, run.places.location(finding.location))
+def _of_shortened(finding: ReportedFinding, places: _Places) -> Iterator[om.Notification]:
+    lost = {
+        "places": len(finding.related) - MOST_RELATED,
+        "steps": len(_telling(finding)) - MOST_STEPS if finding.path else 0,
+    }
+    words = [f"{count} {what}" for what, count in lost.items() if count > 0]
+    if words:
+        text = f"A finding of rule {finding.rule} goes without {' and '.join(words)}."
+        yield _notification(_SHORTENED, text, places.location(finding.location))
 
 
 def _notification(
@@ -823,9 +869,10 @@ class _Places:
     pages: dict[str, _Page] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, report: Report, documents: Mapping[str, Document]) -> _Places:
-        """The places of a report."""
-        return cls(documents, {document.name: index for index, document in enumerate(_unique(report.documents))})
+    def of(cls, part: Checked, before: int) -> _Places:
+        """The places of a part of the report, with so many documents before its own."""
+        names = (document.name for document in _unique(part.report.documents))
+        return cls(part.documents, {name: index for index, name in enumerate(names, start=before)})
 
     def artifact(self, name: str) -> om.ArtifactLocation:
         """A document, by its name and its place among the artifacts. One that could not be read has no such place.
@@ -990,15 +1037,3 @@ def _with_items(value: Any, arrays: Mapping[str, Iterable[str]]) -> Iterator[str
         yield f"{_line(name)}:["
         yield from lines
         yield "]," if number < len(arrays) else "]}"
-
-
-def _separated(items: Iterable[Iterable[str]]) -> Iterator[str]:
-    """The items of an array, each in one line or several, with commas between them."""
-    before = None
-    for item in items:
-        for number, line in enumerate(item):
-            if before is not None:
-                yield before if number else f"{before},"
-            before = line
-    if before is not None:
-        yield before

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import click
 
+from icclint.checked import Checked
 from icclint.output.visible import visible
 from icclint.output.words import (
     WIDEST_LINE,
     Frame,
+    Totals,
     engine,
     frames,
     line_of,
@@ -17,7 +20,6 @@ from icclint.output.words import (
     standing,
     step_words,
     told_steps,
-    totals,
     unanswered,
 )
 from icclint.report import (
@@ -37,8 +39,22 @@ _OUTCOMES: Mapping[str, str] = {"cannot be told": "magenta", "accepted": "cyan",
 _MOST_GAPS = 20
 
 
-def render_text(report: Report, documents: Mapping[str, Document]) -> Iterator[str]:
-    """The report, line by line, with ANSI styles. ``documents`` are those that the report names, by name."""
+def render_text(parts: Iterable[Checked], show_all: bool = False) -> Iterator[str]:
+    """The report, line by line, with ANSI styles. ``show_all`` has accepted findings as the others, with the reason."""
+    hosts: list[_Host] = []
+    totals = Totals()
+    for part in parts:
+        yield from _told(part.report, part.documents, show_all)
+        hosts += (_host(part.report, host) for host in part.report.hosts)
+        totals.add(part.report)
+    yield from _hosts(hosts)
+    yield str(totals)
+
+
+def _told(report: Report, documents: Mapping[str, Document], show_all: bool) -> Iterator[str]:
+    for finding in report.accepted if show_all else ():
+        yield from _finding(finding, documents)
+        yield ""
     for finding in report.findings:
         yield from _known(finding) if finding.state == "known" else _finding(finding, documents)
         yield ""
@@ -49,15 +65,6 @@ def render_text(report: Report, documents: Mapping[str, Document]) -> Iterator[s
     for crash in report.crashes:
         yield click.style(f"crash[{crash.rule}]", fg="magenta", bold=True) + f" on {visible(crash.host)}"
         yield from (f"    {visible(line)}" for line in crash.error.splitlines())
-        yield ""
-    yield from _hosts(report)
-    yield totals(report)
-
-
-def render_accepted(report: Report, documents: Mapping[str, Document]) -> Iterator[str]:
-    """The findings that are accepted, as the others, each with the reason."""
-    for finding in report.accepted:
-        yield from _finding(finding, documents)
         yield ""
 
 
@@ -157,24 +164,30 @@ def _gaps(gaps: tuple[ReportedGap, ...]) -> Iterator[str]:
         yield ""
 
 
-def _hosts(report: Report) -> Iterator[str]:
+class _Host(NamedTuple):
+    """A host, which engine wrote its rules, by which lines that is told, and how it stands with it."""
+
+    name: str
+    engine: str
+    told_by: str
+    word: str
+
+
+def _host(report: Report, host: ReportedHost) -> _Host:
+    places = " and ".join(f"{visible(found.location.document)}:{found.location.line}" for found in host.rules_of)
+    found = standing(report, host.name)
+    word = click.style(found.words, fg=_COLOURS[found.worst] if found.worst else _OUTCOMES[found.outcome])
+    return _Host(visible(host.name), engine(host), f", as told by {places}" if places else "", word)
+
+
+def _hosts(hosts: Sequence[_Host]) -> Iterator[str]:
     """Which engine wrote the rules of each host; where there is more than one, also how it stands with each."""
-    if len(report.hosts) == 1:
-        yield f"{engine(report.hosts[0])}{_told_by(report.hosts[0])}"
+    if len(hosts) == 1:
+        yield f"{hosts[0].engine}{hosts[0].told_by}"
         return
-    width = max((len(visible(host.name)) for host in report.hosts), default=0)
-    engines = max((len(engine(host)) for host in report.hosts), default=0)
-    for host in report.hosts:
-        yield f"{visible(host.name):<{width}}  {engine(host):<{engines}}  {_word(report, host.name)}"
-    if report.hosts:
+    width = max((len(host.name) for host in hosts), default=0)
+    engines = max((len(host.engine) for host in hosts), default=0)
+    for host in hosts:
+        yield f"{host.name:<{width}}  {host.engine:<{engines}}  {host.word}"
+    if hosts:
         yield ""
-
-
-def _told_by(host: ReportedHost) -> str:
-    places = (f"{visible(found.location.document)}:{found.location.line}" for found in host.rules_of)
-    return f", as told by {' and '.join(places)}" if host.rules_of else ""
-
-
-def _word(report: Report, host: str) -> str:
-    found = standing(report, host)
-    return click.style(found.words, fg=_COLOURS[found.worst] if found.worst else _OUTCOMES[found.outcome])

@@ -140,41 +140,58 @@ def standing(report: Report, host: str) -> Standing:
     return Standing("holds", None, f"holds{f', {words}' if words else ''}{tail}")
 
 
-def totals(report: Report) -> str:
-    """Everything counted, in one line."""
-    words = by_severity(Counter(finding.severity for finding in report.findings))
-    hosts = len({document.host for document in report.documents})
-    # A transcript tells of several hosts.
-    documents = {document.name: document.kind for document in report.documents}
-    unread = sum(kind == "not read" for kind in documents.values())
-    parts = [
-        f"{count(len(report.findings), 'finding')}{f' ({words})' if words else ''} on {count(hosts, 'host')}",
-        *_beside_the_baseline(report),
-        *([f"{len(report.accepted)} accepted"] if report.accepted else []),
-        f"{count(len(report.not_assessed), 'question')} not assessed",
-        count(len(report.gaps), "gap"),
-    ]
-    if report.crashes:
-        parts.append(count(len(report.crashes), "crash", "crashes"))
-    read = len(documents) - unread
-    tail = f" of {len(documents)}" if unread else ""
-    parts.append(f"{read}{tail} {'documents' if len(documents) != 1 else 'document'} read")
-    if passed_over := sum(host.passed_over for host in report.hosts):
-        parts.append(f"{count(passed_over, 'file')} passed over")
-    return "; ".join(parts)
+class Totals:
+    """Everything counted, of reports that come one after the other."""
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._severities = Counter[str]()
+
+    def add(self, report: Report) -> None:
+        """Counts what a report says."""
+        self._severities.update(finding.severity for finding in report.findings)
+        # A transcript tells of several hosts.
+        documents = {document.name: document.kind for document in report.documents}
+        self._counts += Counter(
+            hosts=len({document.host for document in report.documents}),
+            new=sum(finding.state == "new" for finding in report.findings),
+            known=sum(finding.state == "known" for finding in report.findings),
+            gone=len(report.gone),
+            accepted=len(report.accepted),
+            not_assessed=len(report.not_assessed),
+            gaps=len(report.gaps),
+            crashes=len(report.crashes),
+            documents=len(documents),
+            unread=sum(kind == "not read" for kind in documents.values()),
+            passed_over=sum(host.passed_over for host in report.hosts),
+        )
+
+    def __str__(self) -> str:
+        """All of it in one line."""
+        told = self._counts
+        words = by_severity(self._severities)
+        found = count(self._severities.total(), "finding")
+        beside = [f"{told[state]} {state}" for state in ("new", "known", "gone") if told[state]]
+        parts = [
+            f"{found}{f' ({words})' if words else ''} on {count(told['hosts'], 'host')}",
+            *([", ".join(beside)] if beside else []),
+            *([f"{told['accepted']} accepted"] if told["accepted"] else []),
+            f"{count(told['not_assessed'], 'question')} not assessed",
+            count(told["gaps"], "gap"),
+        ]
+        if told["crashes"]:
+            parts.append(count(told["crashes"], "crash", "crashes"))
+        tail = f" of {told['documents']}" if told["unread"] else ""
+        word = "documents" if told["documents"] != 1 else "document"
+        parts.append(f"{told['documents'] - told['unread']}{tail} {word} read")
+        if told["passed_over"]:
+            parts.append(f"{count(told['passed_over'], 'file')} passed over")
+        return "; ".join(parts)
 
 
 def by_severity(found: Mapping[str, int]) -> str:
     """How many there are of each severity."""
     return ", ".join(f"{found[severity]} {severity}" for severity in SEVERITIES if found.get(severity))
-
-
-def _beside_the_baseline(report: Report) -> Iterator[str]:
-    states = Counter(finding.state for finding in report.findings)
-    parts = {"new": states["new"], "known": states["known"], "gone": len(report.gone)}
-    words = [f"{number} {state}" for state, number in parts.items() if number]
-    if words:
-        yield ", ".join(words)
 
 
 def count(number: int, word: str, plural: str = "") -> str:
