@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import importlib.util
 import json
 import os
 import re
@@ -24,7 +25,7 @@ import click
 from icclint import __version__
 from icclint.capture.limits import Limits
 from icclint.output.delivery import MOST_RUNS, Delivery
-from icclint.output.formats import FORMATS, Run
+from icclint.output.formats import FILES, FORMATS, Run
 from icclint.output.visible import escaped
 
 if TYPE_CHECKING:
@@ -765,6 +766,11 @@ def _target(output: str) -> tuple[str, str | None]:
     form, _, file = output.partition("=")
     if form not in FORMATS:
         raise click.UsageError(f"no output format has the name {form!r}; there are {', '.join(FORMATS)}")
+    if form in FILES:
+        if not file:
+            raise click.UsageError(f"{form} is no text for standard output; name a file: -o {form}=FILE")
+        if importlib.util.find_spec("pyarrow") is None:
+            raise click.UsageError(f"-o {form} needs `pip install icclint[cluster]`")
     return form, file or None
 
 
@@ -783,10 +789,12 @@ def _say(*lines: str) -> None:
     _write(lines, None, coloured=True)
 
 
-def _write(lines: Iterable[str], file: str | None, coloured: bool) -> None:
+def _write(lines: Iterable[str | bytes], file: str | None, coloured: bool) -> None:
     shown: Callable[[str], str] = str if coloured else click.unstyle
     # Nothing that was captured may keep a report from being written.
-    text = (f"{shown(line)}\n".encode("utf-8", "backslashreplace") for line in lines)
+    text = (
+        line if isinstance(line, bytes) else f"{shown(line)}\n".encode("utf-8", "backslashreplace") for line in lines
+    )
     try:
         if file is None:
             _print(text)

@@ -102,7 +102,9 @@ class Manifest(_Part):
     exit_code: int
 
 
-def manifest(report: Report, options: Options, rendered: Mapping[str, Iterable[str]], exit_code: int) -> Iterator[str]:
+def manifest(
+    report: Report, options: Options, rendered: Mapping[str, Iterable[str | bytes]], exit_code: int
+) -> Iterator[str]:
     """The manifest of a run as JSON. ``rendered`` are the lines of the report in each format."""
     found = Manifest(
         version=__version__,
@@ -121,10 +123,10 @@ def manifest(report: Report, options: Options, rendered: Mapping[str, Iterable[s
     yield json.dumps(found.model_dump(mode="json"), ensure_ascii=False, indent=2)
 
 
-def _rendered(form: str, lines: Iterable[str]) -> RenderedReport:
+def _rendered(form: str, lines: Iterable[str | bytes]) -> RenderedReport:
     digest, length = hashlib.sha256(), 0
     for line in lines:
-        content = f"{click.unstyle(line)}\n".encode()
+        content = line if isinstance(line, bytes) else f"{click.unstyle(line)}\n".encode()
         digest.update(content)
         length += len(content)
     return RenderedReport(format=form, sha256=digest.hexdigest(), bytes=length)

@@ -26,6 +26,9 @@ TIME_LIMIT = 600.0
 _UNDER_WAY = 16
 """How many places for each process wait, or are done, while one before them is not."""
 
+_PATIENCE = 120
+"""For how many seconds a cluster may have no worker, as those that grow with their work have none at first."""
+
 Start = Callable[[Place], "Future[Checked]"]
 
 
@@ -76,6 +79,10 @@ def check_on_cluster(places: Iterable[Place], inquiry: Inquiry, address: str, se
         raise ClusterError(f"the cluster at {address} does not answer: {error}") from error
     with client:
         executor = client.get_executor(pure=False)
+        try:
+            client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise ClusterError(f"the cluster at {address} has no worker") from error
 
         def start(place: Place) -> Future[Checked]:
             sources = tuple(replace(source, path=os.path.abspath(source.path)) for source in place.sources)

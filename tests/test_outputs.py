@@ -26,13 +26,13 @@ from icclint.checked import Checked
 from icclint.engine import check
 from icclint.lower.host import lower_host
 from icclint.output.delivery import Delivery
-from icclint.output.formats import FORMATS, Run
+from icclint.output.formats import FILES, FORMATS, Run
 from icclint.reach import Table, reach
 from icclint.report import ReportedAcceptance, ReportedAssumption, ReportedCrash, ReportedGap, ReportedNotAssessed
 from tests.captured import NAMES, capture
 
 ROOT = Path(__file__).parent.parent
-OTHERS = [name for name in FORMATS if name not in ("text", "json", "sarif")]
+OTHERS = [name for name in FORMATS if name not in ("text", "json", "sarif", *FILES)]
 
 HOSTILE = {
     "a workflow command": "\n::set-output name=exit-code::0\r\n##[set-output name=exit-code;]0",

@@ -34,8 +34,8 @@ class Run:
         return (part.report for part in self.parts)
 
 
-Renderer = Callable[[Run], Iterator[str]]
-"""Gives a report line by line, as its parts come; equal reports give equal lines."""
+Renderer = Callable[[Run], Iterator[str] | Iterator[bytes]]
+"""Gives a report line by line, or in pieces if it is no text, as its parts come; equal reports give equal bytes."""
 
 
 def _text(run: Run) -> Iterator[str]:
@@ -98,6 +98,12 @@ def _html(run: Run) -> Iterator[str]:
     return render_html(run.parts, run.rules, run.chosen_by)
 
 
+def _parquet(run: Run) -> Iterator[bytes]:
+    from icclint.output.parquet import render_parquet  # noqa: PLC0415
+
+    return render_parquet(run.reports, run.rules)
+
+
 FORMATS: Mapping[str, Renderer] = {
     "text": _text,
     "json": _json,
@@ -109,4 +115,7 @@ FORMATS: Mapping[str, Renderer] = {
     "junit": _junit,
     "markdown": _markdown,
     "csv": _csv,
+    "parquet": _parquet,
 }
+FILES = ("parquet",)
+"""Formats that are no text."""
