@@ -616,7 +616,7 @@ def _checked(places: tuple[Place, ...], inquiry: Inquiry, asked: Asked) -> Gener
     if cluster:
         parts = fleet.check_on_cluster(places, inquiry, cluster, seconds)
     else:
-        parts = fleet.check_apart(places, inquiry, jobs or fleet.cores(), seconds)
+        parts = fleet.check_apart(places, inquiry, min(jobs or fleet.cores(), len(places)), seconds)
     try:
         yield from parts
     except fleet.ClusterError as error:

@@ -94,7 +94,7 @@ def check_on_cluster(places: Iterable[Place], inquiry: Inquiry, address: str, se
 
 def _ask_within(place: Place, inquiry: Inquiry, seconds: float) -> Checked:
     # Nothing ends a thread. Its process can be ended, and the cluster begins another one.
-    timer = Timer(seconds, os._exit, [os.EX_SOFTWARE])
+    timer = Timer(seconds, os._exit, [1])
     timer.daemon = True
     timer.start()
     try:

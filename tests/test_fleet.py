@@ -13,11 +13,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from icclint_rules import RULES
@@ -296,3 +297,55 @@ def test_progress_is_shown_on_a_terminal_only(at: Path) -> None:
     done = icclint("fleet")
     assert done.stderr == ""
     assert done.stdout == (at / "out").read_text()
+
+
+def test_the_questions_of_the_page_are_answered_as_it_says(at: Path) -> None:
+    page = (ROOT / "docs" / "fleet.md").read_text()
+    asked = re.findall(r"^```sql\n([^`]*)```\n\n((?:\|.*\n)+)", page, re.MULTILINE)
+    assert len(asked) == 3
+    Path("samples").symlink_to(ROOT / "samples")
+    assert icclint("samples", "-o", "parquet=findings.parquet").returncode == 1
+    for question, shown in asked:
+        assert shown == table(question)
+    columns = [(name, kind) for name, kind, *_ in duckdb.sql("DESCRIBE FROM 'findings.parquet'").fetchall()]
+    assert re.findall(r"^\| `(\w+)` \| (\S+) \|$", page, re.MULTILINE) == columns
+
+
+def table(question: str) -> str:
+    """The answer in Markdown."""
+    answer = duckdb.sql(question)
+    rows = [answer.columns, ["---"] * len(answer.columns), *answer.fetchall()]
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in rows)
+
+
+def test_rows_say_what_the_report_says(at: Path) -> None:
+    assert icclint("fleet", "-o", "json=r.json", "-o", "parquet=r.parquet").returncode == 1
+    report = json.loads(Path("r.json").read_text())
+    rows = duckdb.sql("SELECT host, rule, subject, line, packet, packet_destination_port, fingerprint FROM 'r.parquet'")
+    assert rows.fetchall() == [
+        (
+            *(finding[name] for name in ("host", "rule", "subject")),
+            finding["location"]["line"],
+            *((packet["text"], packet["destination_port"]) if (packet := finding["packet"]) else (None, None)),
+            finding["fingerprint"],
+        )
+        for finding in report["findings"]
+    ]
+
+
+def test_parquet_is_for_files(at: Path) -> None:
+    done = icclint("fleet", "-o", "parquet")
+    assert done.returncode == 2
+    assert "parquet is no text for standard output; name a file: -o parquet=FILE" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "options"), [("pyarrow", ("-o", "parquet=r")), ("distributed", ("--cluster", "tcp://127.0.0.1:9"))]
+)
+def test_what_an_extra_is_for_is_told_where_it_is_missing(package: str, options: Sequence[str], at: Path) -> None:
+    # What a package of this name gives up is what is missing.
+    code = f"import sys; sys.modules[{package!r}] = None; from icclint.cli import main; main()"
+    command = [sys.executable, "-c", code, "check", "fleet", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "needs `pip install icclint[cluster]`" in done.stderr

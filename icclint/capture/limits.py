@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one path of the command line may cost.
+    """What one place may cost: a folder that is a host, an archive, or all loose files.
 
     ``files`` is how many files, folders and members of archives are looked at, ``bytes`` the size of the largest
     document (all together may have `TOGETHER` times as many), ``unpacked`` how many bytes may come out of what is
@@ -21,7 +21,7 @@ class Limits:
 
 
 TOGETHER = 16
-"""How many times larger than the largest document all documents of one path may be together."""
+"""How many times larger than the largest document all documents of one place may be together."""
 
 
 class LimitError(Exception):
@@ -30,7 +30,7 @@ class LimitError(Exception):
 
 @dataclass(slots=True)
 class Budget:
-    """What is left of the limits of one path."""
+    """What is left of the limits of one place."""
 
     limits: Limits
     files: int = field(init=False)
