@@ -56,23 +56,29 @@ def write_fleet(folder: Path, hosts: int) -> None:
 
 @contextmanager
 def cluster(folder: Path, workers: int) -> Iterator[str]:
-    """A scheduler and workers of one thread each; gives the address."""
+    """A scheduler and workers of one thread each, all processes of their own; gives the scheduler's address.
+
+    What they write goes into the folder. Raises RuntimeError where the scheduler does not start.
+    """
     file = folder / "scheduler.json"
     dask = [sys.executable, "-m", "dask"]
+    options = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard"]
     commands = [
-        [*dask, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)],
-        *[[*dask, "worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard",
-           "--local-directory", str(folder)]] * workers,
-    ]  # fmt: skip
+        [*dask, "scheduler", "--port", "0", *options],
+        *[[*dask, "worker", "--nthreads", "1", "--local-directory", str(folder), *options]] * workers,
+    ]
     started: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
             started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True))
             while not file.exists() or not file.stat().st_size:
-                time.sleep(0.1)
+                if started[0].poll() is not None:
+                    raise RuntimeError(f"the scheduler ended with {started[0].returncode}")
+                time.sleep(0.05)
         yield json.loads(file.read_text())["address"]
     finally:
         for process in started:
+            # A nanny is not to begin another worker.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 

@@ -225,8 +225,6 @@ def run_host(content: bytes) -> None:
     READ_BACK.get(form, str)(text)
 
 
-seeds.SEPARATOR = b"\n%%\n"
-"""What stands between two documents of an input."""
 _STEERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 READ_BACK: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("json", "sarif", "gitlab", "gitlab-sast"), json.loads),

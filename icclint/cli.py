@@ -305,7 +305,7 @@ def show(captures: tuple[str, ...], as_json: bool, limits: Limits) -> None:
     """
     from icclint.show import show as shown  # noqa: PLC0415
 
-    read, complete = captures_at(captures, Path(), limits)
+    read, complete = captures_at(captures, limits)
     rules = installed_rules()
     hosts = (shown(capture, rules) for capture in read)
     if as_json:

@@ -30,6 +30,7 @@ _PATIENCE = 120
 """For how many seconds a cluster may have no worker, as those that grow with their work have none at first."""
 
 Start = Callable[[Place], "Future[Checked]"]
+_Errors = type[Exception] | tuple[()]
 
 
 def cores() -> int:
@@ -109,7 +110,7 @@ def _in_order(
     start: Start,
     processes: int,
     seconds: float,
-    shared_fate: type[Exception] | tuple[()] = (),
+    shared_fate: _Errors = (),
 ) -> Iterator[Checked]:
     """What comes of some places, in their order. What ends in ``shared_fate`` may have been another's, and is asked
     again.
@@ -125,7 +126,7 @@ def _in_order(
                 # All that waits at a worker dies with it, time and again; those before this place are through by now.
                 return start(place).result()
         except Exception as error:
-            return _not_checked(place, inquiry, _why(error, seconds))
+            return _not_checked(place, inquiry, _why(error, seconds, shared_fate))
 
     for place in places:
         if len(under_way) >= max(1, processes) * _UNDER_WAY:
@@ -142,11 +143,11 @@ def _here(place: Place, inquiry: Inquiry) -> Future[Checked]:
     return done
 
 
-def _why(error: Exception, seconds: float) -> str:
+def _why(error: Exception, seconds: float, shared_fate: _Errors) -> str:
     """Why a place was not checked."""
     if isinstance(error, TimeoutError):
         return f"it took longer than {seconds:g} seconds (--time-limit)"
-    if type(error).__name__ == "KilledWorker":
+    if isinstance(error, shared_fate):
         return f"the workers that checked it died, as they do after {seconds:g} seconds (--time-limit)"
     code = getattr(error, "exitcode", None)
     if code is not None:

@@ -8,14 +8,11 @@ import os
 import pty
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -23,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 from icclint_rules import RULES
 
+from benchmarks.fleet import cluster
 from icclint import fleet
 from icclint.capture.limits import Limits
 from icclint.capture.places import Place
@@ -184,35 +182,10 @@ def test_a_run_whose_report_cannot_be_written_leaves_nothing_behind(at: Path) ->
     assert (threading.enumerate(), multiprocessing.active_children()) == (before, [])
 
 
-@contextmanager
-def cluster(workers: int) -> Iterator[str]:
-    """A scheduler and its workers, each a process of its own; gives the scheduler's address."""
-    dask = [sys.executable, "-m", "dask"]
-    commands = [
-        [*dask, "scheduler", "--port", "0", "--scheduler-file", "scheduler.json"],
-        *[[*dask, "worker", "--nthreads", "1", "--scheduler-file", "scheduler.json", "--local-directory", "."]]
-        * workers,
-    ]
-    started: list[subprocess.Popen[bytes]] = []
-    try:
-        for command in commands:
-            options = ("--no-dashboard", "--host", "127.0.0.1")
-            started.append(subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, start_new_session=True))
-            while not (Path("scheduler.json").exists() and Path("scheduler.json").stat().st_size):
-                assert started[0].poll() is None
-                time.sleep(0.05)
-        yield json.loads(Path("scheduler.json").read_text())["address"]
-    finally:
-        for process in started:
-            # A nanny is not to begin another worker.
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
 def test_a_cluster_of_which_a_worker_is_killed_loses_nothing(at: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spoiled("ends-once")
     monkeypatch.setenv("ONCE", str(at / "once"))
-    with cluster(workers=2) as address:
+    with cluster(Path(), workers=2) as address:
         done = icclint("fleet", "-o", "json", "--cluster", address)
     assert Path("once").exists(), "no worker was killed"
     here = icclint("fleet", "-o", "json")
@@ -225,7 +198,7 @@ def test_a_capture_that_hangs_on_a_cluster_costs_only_itself(at: Path, monkeypat
     spoiled("hangs")
     # So what waits behind it at its worker is given up with it, and has to be asked again.
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
-    with cluster(workers=2) as address:
+    with cluster(Path(), workers=2) as address:
         report = json.loads(icclint("fleet", "-o", "json", "--cluster", address, "--time-limit", "8").stdout)
     reason = "not checked to the end: the workers that checked it died, as they do after 8 seconds (--time-limit)"
     assert [(gap["host"], gap["reason"]) for gap in report["gaps"]] == [("fleet/host05-hangs", reason)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from hypothesis import strategies as st
 from icclint.capture.limits import Limits
 from icclint.capture.places import Place, Source, find_places
 from icclint.capture.read import read_captures, read_place
+from tests.packed import PACKERS
 
 ROOT = Path(__file__).parent.parent
 LIMITS = Limits()
@@ -47,16 +46,7 @@ CONTENTS = {
 }
 
 
-def tar(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return packed.getvalue()
-
-
+tar = PACKERS["tar.gz"]
 ARCHIVES = {
     "web.tar.gz": tar({"web/iptables-save": SAVE}),
     "notes.tgz": tar({"a": b"hello\n"}),

@@ -13,6 +13,11 @@ from icclint.capture.archive import LINK, NOT_A_FILE, READ_ERRORS, UNREADABLE, F
 from icclint.capture.limits import Budget, LimitError
 
 
+def look(path: Path, name: str, budget: Budget) -> Iterator[Found]:
+    """What there is at a path that lies in a folder, by its ``name``: to a capture, a link to a folder is none."""
+    return (walk if path.is_dir() and not path.is_symlink() else open_file)(path, name, budget)
+
+
 def walk(top: Path, name: str, budget: Budget) -> Iterator[Found]:
     """Everything in a folder, by names that begin with ``name``: a folder's files first, in the order of names."""
     pending = [(top, name)]

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from icclint.capture.archive import READ_ERRORS, Found, opened, printable
-from icclint.capture.folder import joined, list_folder, open_file, walk
+from icclint.capture.folder import joined, list_folder, look
 from icclint.capture.layout import MOST_BY_HAND, is_named_like_an_archive, may_be_laid_out
 from icclint.capture.limits import Budget, Limits
 from icclint.capture.reader import STDIN
@@ -111,8 +111,8 @@ def _is_archive(source: Source, limits: Limits) -> bool:
 
 def _in_folder(top: Place, limits: Limits) -> Iterator[Place]:
     """The places in a folder; the folder itself, where it is a place or holds none."""
-    names = (name for _, _, names in os.walk(top.sources[0].path) for name in names)
-    pending = [replace(top, is_among_many=len(list(islice(names, MOST_BY_HAND + 1))) > MOST_BY_HAND)]
+    first = list(islice(_names_of_files(top.sources[0].path), MOST_BY_HAND + 1))
+    pending = [replace(top, is_among_many=len(first) > MOST_BY_HAND)]
     while pending:
         place = pending.pop()
         parts = _parts(place, limits) if os.path.isdir(place.sources[0].path) else []
@@ -158,15 +158,15 @@ def _parts(place: Place, limits: Limits) -> list[Place]:
 
 
 def _lying(source: Source, limits: Limits) -> Iterator[Found]:
-    path = Path(source.path)
-    # A link to a folder is none.
-    look = walk if path.is_dir() and not path.is_symlink() else open_file
-    return look(path, source.name, Budget(limits))
+    return look(Path(source.path), source.name, Budget(limits))
+
+
+def _names_of_files(path: str) -> Iterator[str]:
+    return (name for _, _, names in os.walk(path) for name in names)
 
 
 def _is_telling(source: Source, limits: Limits) -> bool:
-    names = (name for _, _, names in os.walk(source.path) for name in names)
-    return any(map(is_named_like_a_capture, names)) or any(
+    return any(map(is_named_like_a_capture, _names_of_files(source.path))) or any(
         found.of_all or is_named_like_a_capture(found.name) or _is_known(found) for found in _lying(source, limits)
     )
 

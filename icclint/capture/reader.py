@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from icclint.capture.archive import HEAD, READ_ERRORS, UNREADABLE, Found, opened, why
-from icclint.capture.folder import open_file, walk
+from icclint.capture.folder import look, walk
 from icclint.capture.limits import Budget, LimitError, Limits
 from icclint.capture.tree import Entry, Folder, is_named_like_a_capture
 from icclint.parse.kind import NOT_KNOWN, Kind, kind_of
@@ -31,7 +31,6 @@ class Reader:
 
     def read_inner(self, path: str) -> None:
         """Reads everything at a path that lies in a folder; why nothing at it can be read is a trouble of ``top``."""
-        look = open_file if os.path.islink(path) or not os.path.isdir(path) else walk
         self._place(look(Path(path), self.top.name, self._budget))
 
     def read(self, path: str) -> None:

@@ -290,11 +290,11 @@ def baseline_at(path: Path) -> BaselineFile:
         fail(str(error), USAGE)
 
 
-def captures_at(paths: Iterable[str], root: Path, limits: Limits) -> tuple[tuple[Capture, ...], bool]:
+def captures_at(paths: Iterable[str], limits: Limits) -> tuple[tuple[Capture, ...], bool]:
     """The captures, and whether every path gave one."""
     from icclint.capture.read import read_captures  # noqa: PLC0415
 
-    captures, errors = read_captures(paths, root, limits)
+    captures, errors = read_captures(paths, Path(), limits)
     for error in errors:
         click.echo(f"icclint: {error}", err=True)
     if not captures:
@@ -304,7 +304,7 @@ def captures_at(paths: Iterable[str], root: Path, limits: Limits) -> tuple[tuple
 
 def one_host(paths: Iterable[str], command: str, limits: Limits, wanted: str | None = None) -> Capture:
     """The one capture at some paths, or the one of that name."""
-    read, _ = captures_at(paths, Path(), limits)
+    read, _ = captures_at(paths, limits)
     found = [capture for capture in read if wanted in (None, capture.host)]
     if len(found) != 1:
         names = "; ".join(capture.host for capture in read)

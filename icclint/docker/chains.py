@@ -169,11 +169,14 @@ def link_rules(host: Host) -> tuple[LinkRule, ...]:
     return tuple(link for link in found if link is not None)
 
 
-def hidden_link(host: Host) -> OpaqueMatch | None:
-    """What a dump does not show of a rule that may be a link's: ``iptables -L`` without ``-v`` shows no interfaces."""
+def hidden_link(host: Host) -> str | None:
+    """The command that would show all of a rule that may be a link's: ``iptables -L`` without ``-v`` has no interfaces.
+
+    None where there is no such rule, or all of it is shown.
+    """
     return next(
         (
-            match
+            match.shown_with
             for chain in _docker_chains(host)
             for rule in chain.rules
             if isinstance(rule.target, Accept)

@@ -218,17 +218,19 @@ class _Run:
         unheard = self.firewall.routing.unheard(interface)
         if not unheard or state.bridged:
             return [state]
-        heard = state.box
+        decision = self.firewall.routing.not_led_to(unheard.least, interface)
+        states = [state]
         for side in ("source", "destination"):
-            inside = heard & {side: unheard}
-            if inside is not None:
-                decision = self.firewall.routing.not_led_to(unheard.least, interface)
-                self._end(replace(state, box=inside), Verdict.DROPPED, decision)
-            left = list(heard.without({side: unheard}))
-            if not left:
-                return []
-            (heard,) = left
-        return [replace(state, box=heard)]
+            states = [rest for one in states for rest in self._without(one, {side: unheard}, decision)]
+        return states
+
+    def _without(self, state: _State, dropped: Mapping[str, RangeSet], decision: Decision) -> list[_State]:
+        """A state without the packets that have such values, which are dropped."""
+        inside = state.box & dropped
+        if inside is None:
+            return [state]
+        self._end(replace(state, box=inside), Verdict.DROPPED, decision)
+        return [replace(state, box=box) for box in state.box.without(dropped)]
 
     def _led_to_the_host(self, state: _State) -> list[_State]:
         """A state without the packets to loopback, which may not come from outside (net/ipv4/route.c)."""
@@ -237,12 +239,9 @@ class _Run:
         barred = routing.barred(interface)
         if state.end is not None and state.end.address in barred:
             return self._stop([state], Verdict.DROPPED, routing.not_led_to(state.end.address, interface))
-        loopback = {"destination": barred}
-        inside = state.box & loopback if state.end is None and barred else None
-        if inside is None:
+        if state.end is not None or not barred:
             return [state]
-        self._end(replace(state, box=inside), Verdict.DROPPED, routing.not_led_to(barred.least, interface))
-        return [replace(state, box=box) for box in state.box.without(loopback)]
+        return self._without(state, {"destination": barred}, routing.not_led_to(barred.least, interface))
 
     def _routed(self, states: Iterable[_State]) -> list[_State]:
         """States whose destination table nat has changed are routed anew; the class knows the way of all others.
@@ -685,8 +684,8 @@ def _either(one: _State, other: _State) -> tuple[Assumption, ...] | None:
     """
     if replace(one, box=other.box, assumed=other.assumed) != other:
         return None
-    answers = [{assumption.key: assumption.holds for assumption in state.assumed} for state in (one, other)]
-    common = tuple(assumption for assumption in one.assumed if answers[1].get(assumption.key) is assumption.holds)
+    answers = {assumption.key: assumption.holds for assumption in other.assumed}
+    common = tuple(assumption for assumption in one.assumed if answers.get(assumption.key) is assumption.holds)
     shared = {assumption.key for assumption in common}
     differing = [assumption for assumption in (*one.assumed, *other.assumed) if assumption.key not in shared]
     if len(differing) == 2 and differing[0].key == differing[1].key:

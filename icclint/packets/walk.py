@@ -143,17 +143,15 @@ class _Walk:
 
     def _receive(self) -> Trace:
         before = self.here.destination
-        unheard = self.firewall.routing.unheard(self.here.in_interface or "")
+        interface, routing = self.here.in_interface or "", self.firewall.routing
         for address in (self.here.source, self.here.destination):
-            if address in unheard and not self.here.bridged:
-                return self._end(
-                    Verdict.DROPPED, self.firewall.routing.not_led_to(address, self.here.in_interface or "")
-                )
+            if address in routing.unheard(interface) and not self.here.bridged:
+                return self._end(Verdict.DROPPED, routing.not_led_to(address, interface))
         ended = self._pass("PREROUTING")
         if ended is not None:
             return ended
         if self.here.out_interface is None or self.here.destination != before:
-            stray = self.firewall.routing.refuses(self.here.source, self.here.destination, self.here.in_interface or "")
+            stray = routing.refuses(self.here.source, self.here.destination, interface)
             if stray is not None:
                 return self._end(Verdict.DROPPED, stray)
             way = self.firewall.routing.decide(self.here.destination)

@@ -46,9 +46,9 @@ class Command:
     """One line that changes a table, or a row of a listing as the line that made it.
 
     ``kind`` is ``append``, ``insert``, ``policy``, ``declare``, `CUT`, or ``unreadable`` for a line that is plainly a
-    command but that the grammar refuses; ``table`` (its name in place of the chain's) and ``commit`` stand in no
-    `TableDump`; its ``chain`` is None where not even that could be read. A ``policy``
-    without a policy is a line whose policy could not be read. ``text`` is the line, or what ``iptables -S`` would have
+    command but that the grammar refuses; its ``chain`` is None where not even that could be read. ``table``, with the
+    table's name in place of the chain's, and ``commit`` stand in no `TableDump`. A ``policy`` without a policy is a
+    line whose policy could not be read. ``text`` is the line, or what ``iptables -S`` would have
     printed for a row, with what is not told of it in brackets. ``counters`` is None also where they were rounded.
     """
 

@@ -263,7 +263,7 @@ class _Reader:
         if self._mend(number, line, joints):
             return
         rest = _REST_OF_A_RULE.match(line)
-        if (rest and not _has_target(last)) or (_WORD.fullmatch(line) and self._reads(f"{last.text}{line.strip()}")):
+        if (rest and last.target is None) or (_WORD.fullmatch(line) and self._reads(f"{last.text}{line.strip()}")):
             # The line before was a whole command by chance, and is another one with this rest.
             self.gaps.line(number, "the rest of a rule that is broken in two")
             self.commands[-1] = Command("unreadable", last.chain, last.span, last.text)
@@ -281,7 +281,7 @@ class _Reader:
     def _mend(self, number: int, line: str, joints: tuple[str, ...]) -> bool:
         """Puts a rule together that was broken in two, where there is one way to do so that can be read."""
         last = self._rule_before(number)
-        if last is None or (_has_target(last) and self.chain is None):
+        if last is None or (last.target is not None and self.chain is None):
             return False
         before = f"{' ' * (last.span.column - 1)}{last.text}"
         if self.chain is not None:
@@ -360,10 +360,6 @@ class _Asked:
 
 class _UnreadError(Exception):
     """A line that the grammar does not take, and why."""
-
-
-def _has_target(rule: Command) -> bool:
-    return rule.target is not None
 
 
 _RULES = ("append", "insert", "unreadable")

@@ -45,8 +45,10 @@ class Shapes:
     def find(self, text: str) -> tuple[Shape, list[str]] | None:
         """The shape of a line and its words, if it has one that is known."""
         words = words_of(text)
-        shape = self.known.get(self._key(words)) if words is not None else None
-        return (shape, words) if shape is not None and words is not None else None
+        if words is None:
+            return None
+        shape = self.known.get(self._key(words))
+        return None if shape is None else (shape, words)
 
     def command(self, tree: Branch, text: str, span: Span) -> Command:
         """The command that lark's tree of a line is; from here on lines like it have a known shape."""
@@ -125,7 +127,6 @@ class _Terminals:
         self.pattern = re.compile("".join(named))
         # The patterns have groups of their own.
         self.groups = tuple(self.pattern.groupindex.values())
-
         self.numbers: dict[tuple[str | None, ...], str] = {}
 
     def matching(self, word: str) -> str:

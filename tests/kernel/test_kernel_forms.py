@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from icclint.rule import Profile
 from tests import captured
 from tests.kernel.lab import VARIANTS, Lab, Namespace
 from tests.kernel.test_kernel_listings import TABLES, restored, said
+from tests.packed import PACKERS
 
 pytestmark = pytest.mark.kernel
 
@@ -59,12 +58,7 @@ def forms(variant: str) -> dict[str, dict[str, str]]:
 
 def archived(folder: Path, layout: dict[str, str], documents: dict[str, bytes]) -> Path:
     path = folder / "bundle-host1.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in documents.items():
-            if name in layout:
-                member = tarfile.TarInfo(f"bundle-host1/{layout[name]}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
+    path.write_bytes(PACKERS["tar.gz"]({f"bundle-host1/{member}": documents[name] for name, member in layout.items()}))
     return path
 
 

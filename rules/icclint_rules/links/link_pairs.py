@@ -20,10 +20,10 @@ def pairs(host: Host, network: Network) -> list[list[LinkRule]]:
 
 def untold(host: Host) -> Iterator[NotAssessed]:
     """That a dump does not tell whether there are links."""
-    hidden = hidden_link(host)
-    if hidden is not None and hidden.shown_with:
+    shown_with = hidden_link(host)
+    if shown_with is not None:
         reason = "the dump does not show all conditions of rules in chain DOCKER that look like those of links"
-        yield NotAssessed("links", reason, hidden.shown_with)
+        yield NotAssessed("links", reason, shown_with)
 
 
 def openings(effect: Effect, network: Network) -> dict[Span | None, Share]:
