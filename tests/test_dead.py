@@ -269,9 +269,9 @@ def some_rules(draw: st.DrawFn, number: int, opaque: bool) -> tuple[Rule, ...]:
         line = number * 10 + place
         kind = draw(st.sampled_from(kinds))
         chain = {"chain": draw(st.sampled_from(callees))} if kind in ("jump", "goto") else {}
-        target: Any = TARGETS[kind](text=kind, span=span(line), **chain)
+        target: Any = TARGETS[kind](text=kind, **chain)
         matches: Any = tuple(
-            made(**{"text": str(sorted(fields.items(), key=str)), "span": span(line), **fields})
+            made(**{"text": str(sorted(fields.items(), key=str)), **fields})
             for made, fields in draw(conditions(opaque))
         )
         text = f"{name} {[match.text for match in matches]} {kind} {chain}"
@@ -315,9 +315,9 @@ def test_dead_are_exactly_the_rules_that_no_packet_matches_whatever_the_unknown_
 
 
 def tcp_port(number: int, first: int, last: int) -> Rule:
-    tcp = ir.ProtocolMatch(number=6, text="-p tcp", span=span(number))
-    port = ir.PortMatch(side="destination", ranges=((first, last),), text=f"--dport {first}:{last}", span=span(number))
-    drop = ir.Drop(text="-j DROP", span=span(number))
+    tcp = ir.ProtocolMatch(number=6, text="-p tcp")
+    port = ir.PortMatch(side="destination", ranges=((first, last),), text=f"--dport {first}:{last}")
+    drop = ir.Drop(text="-j DROP")
     return Rule(
         table="filter", chain="FORWARD", number=number, matches=(tcp, port), target=drop, text="", span=span(number)
     )  # fmt: skip
@@ -335,7 +335,7 @@ def test_a_rule_that_takes_too_long_is_not_assessed_and_not_called_dead(monkeypa
 
 
 def test_chains_that_call_each_other_are_not_assessed() -> None:
-    jump = ir.Jump(chain="ONE", text="-j ONE", span=span(1))
+    jump = ir.Jump(chain="ONE", text="-j ONE")
     loop = Rule(table="filter", chain="ONE", number=1, matches=(), target=jump, text="-A ONE -j ONE", span=span(1))
     ruleset = table([Chain(name="ONE", policy=None, span=None, rules=(loop,))])
     assert assess_rules(RULESET, ruleset) == dead.Assessment((), (loop,))

@@ -125,10 +125,6 @@ class Said:
     options: tuple[tuple[Option, Support], ...]
     steady: bool
 
-    def text(self, option: Option) -> str:
-        column = self.rule.span.column
-        return self.rule.text[option.column - column : option.end_column - column]
-
     @property
     def states(self) -> set[Support]:
         return {state for _, state in self.options} - {Support.NO_EFFECT}
@@ -174,7 +170,7 @@ def test_a_match_becomes_what_its_state_says(clause: Said) -> None:
     modelled = {match.text for match in clause.rule.matches if not isinstance(match, ir.OpaqueMatch)}
     whole = option_table().is_entangled(clause.owner) and clause.states > {Support.MODELLED}
     for option, state in clause.options:
-        text = clause.text(option)
+        text = option.text
         kept = [match for match in opaque if text.removeprefix("! ") in match.text.replace("! ", "")]
         if state is Support.NO_EFFECT:
             assert not kept

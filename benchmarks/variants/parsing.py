@@ -59,15 +59,15 @@ def _check(given: Document, dump: Dump) -> None:
     assert len(found) == written, f"{len(found)} commands of {written} lines"
     for command in found[:: max(1, len(found) // MOST_COMPARED)]:
         line = given.lines[command.span.line - 1]
-        assert _facts(command) == _facts_of_tree(grammar.parse(line)), line
+        assert _facts(command) == _facts_of_tree(line, grammar.parse(line)), line
 
 
 def _facts(command: Command) -> object:
-    options = [(one.name, one.negated, one.keyword, *one.values, one.column, one.end_column) for one in command.options]
+    options = [(one.name, one.negated, one.keyword, *one.values, one.text) for one in command.options]
     return command.kind, command.chain, command.policy, command.counters, options
 
 
-def _facts_of_tree(tree: Any) -> object:
+def _facts_of_tree(line: str, tree: Any) -> object:
     words = {child.type: str(child) for child in tree.children if not hasattr(child, "data")}
     parts = [child for child in tree.children if hasattr(child, "data")]
     counters = next(
@@ -78,6 +78,6 @@ def _facts_of_tree(tree: Any) -> object:
         if one.data != "counters":
             first, last = one.children[0], one.children[-1]
             values = [word.strip('"') for word in one.children if word.type != "NOT"]
-            options.append((str(one.data), first.type == "NOT", *values, first.column, last.end_column))
+            options.append((str(one.data), first.type == "NOT", *values, line[first.column - 1 : last.end_column - 1]))
     kind = {"chain": "policy"}.get(tree.data, str(tree.data))
     return kind, words["CHAIN"], words.get("POLICY"), counters, options

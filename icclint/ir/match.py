@@ -10,17 +10,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from icclint.ir.base import Frozen
-from icclint.source import Span
 
 Range = tuple[int, int]
 
 
 class Match(Frozen):
-    """One condition of a rule. ``text`` is the condition as it was written, ``negated`` is its ``!``."""
+    """One condition of a rule. ``text`` is the condition as it was written, ``negated`` is its ``!``.
+
+    Rules that ask the same may share one.
+    """
 
     negated: bool = False
     text: str
-    span: Span
 
 
 class AddressMatch(Match):
@@ -161,7 +162,6 @@ class Target(Frozen):
     """What a rule does with a packet that it matches. ``text`` is the target as it was written."""
 
     text: str
-    span: Span
 
 
 class Accept(Target):

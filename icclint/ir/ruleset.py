@@ -23,8 +23,9 @@ class Rule(Frozen):
     table: str
     chain: str
     number: int
-    matches: tuple[AnyMatch, ...]
-    target: AnyTarget
+    # Values of ours already, and many rules share one.
+    matches: Annotated[tuple[AnyMatch, ...], SkipValidation]
+    target: Annotated[AnyTarget, SkipValidation]
     comment: str | None = None
     counters: tuple[int, int] | None = None
     text: str

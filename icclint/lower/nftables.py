@@ -68,7 +68,7 @@ class _Table:
         span = self.table.span
         text = f"table {self.table.family} {self.table.name}, of which a part could not be read"
         for hook in ("PREROUTING", "OUTPUT"):
-            rule = Rule(matches=(), target=_unknown(text, span), **self._common(hook, 1, text, span))
+            rule = Rule(matches=(), target=ir.UnknownTarget(text=text), **self._common(hook, 1, text, span))
             chain = Chain(name=hook, policy="ACCEPT", span=span, rules=(rule,))
             yield BaseChain(chain=chain, kind="filter", hook=hook, priority=_PRIORITIES["raw"])
 
@@ -82,8 +82,8 @@ class _Table:
         try:
             yield from self._understood(shown, common)
         except ValueError:
-            doubt = ir.OpaqueMatch(text=shown.text, span=shown.span, per_packet=False)
-            yield Rule(matches=(doubt,), target=_unknown(shown.text, shown.span), **common)
+            doubt = ir.OpaqueMatch(text=shown.text, per_packet=False)
+            yield Rule(matches=(doubt,), target=ir.UnknownTarget(text=shown.text), **common)
 
     def _understood(self, shown: ShownRule, common: dict[str, Any]) -> Iterator[Rule]:
         """One rule, or, for a map of verdicts, one for each of its elements: no packet meets two of them."""
@@ -99,7 +99,7 @@ class _Table:
                 target = self._target(verdict)
                 yield Rule(matches=(*matches, looked_up), target=target, **common)
         if not lookups:
-            target = self._target(verdicts[0]) if verdicts else ir.Continue(text="", span=shown.span)
+            target = self._target(verdicts[0]) if verdicts else ir.Continue(text="")
             comment = next((one.values[0] for one in shown.statements if one.name == "comment"), None)
             yield Rule(matches=matches, target=target, comment=comment, counters=_counters(shown), **common)
 
@@ -123,16 +123,16 @@ class _Table:
     def _matches(self, statement: Statement) -> Iterator[ir.Match]:
         if statement.name not in _MATCHES:
             return
-        common = {"negated": statement.negated, "text": statement.text, "span": statement.span}
+        common = {"negated": statement.negated, "text": statement.text}
         try:
             matches = list(_MATCHES[statement.name](self, statement, common))
         except ValueError:
             # Negation is part of the text here, so the unknown answer already includes it.
-            matches = [ir.OpaqueMatch(text=statement.text, span=statement.span, per_packet=False)]
+            matches = [ir.OpaqueMatch(text=statement.text, per_packet=False)]
         yield from matches
 
     def _target(self, verdict: Statement) -> ir.Target:
-        common: dict[str, Any] = {"text": verdict.text, "span": verdict.span}
+        common: dict[str, Any] = {"text": verdict.text}
         match verdict.name:
             case "accept":
                 return ir.Accept(**common)
@@ -177,7 +177,7 @@ class _Table:
         side: Any = statement.name.removesuffix("_port")
         ranges = tuple(range_of_ports(text.replace("-", ":")) for text in statement.values)
         number = protocol_number(statement.keyword.split()[0])
-        yield ir.ProtocolMatch(number=number, text=statement.text, span=statement.span)
+        yield ir.ProtocolMatch(number=number, text=statement.text)
         yield ir.PortMatch(side=side, ranges=ranges, **common)
 
     def _state(self, statement: Statement, common: dict[str, Any]) -> Iterator[ir.Match]:
@@ -217,9 +217,7 @@ def _interface(side: Any, name: str, statement: Statement) -> ir.InterfaceMatch:
     """That a packet's interface has a name; ValueError for a pattern, which `*` ends, as `+` does for iptables."""
     if name.endswith(("*", "+")):
         raise ValueError(name)
-    return ir.InterfaceMatch(
-        side=side, pattern=name, negated=statement.negated, text=statement.text, span=statement.span
-    )
+    return ir.InterfaceMatch(side=side, pattern=name, negated=statement.negated, text=statement.text)
 
 
 def _base(shown: ShownChain, chain: Chain) -> BaseChain:
@@ -236,7 +234,3 @@ def _priority(text: str) -> int:
 def _counters(rule: ShownRule) -> tuple[int, int] | None:
     counts = [s.values[0].split() for s in rule.statements if s.name == "counter" and s.values]
     return (int(counts[0][1]), int(counts[0][3])) if counts else None
-
-
-def _unknown(text: str, span: Span) -> ir.UnknownTarget:
-    return ir.UnknownTarget(text=text, span=span)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from icclint.ir.match import Range
+from icclint.lower.values import address_number, ordered, range_of_subnet
 
 _HOW = {"DNAT": "to", "SNAT": "to", "MASQUERADE": "interface", "REDIRECT": "interface", "NETMAP": "prefix"}
 _TO = ("--to-destination", "--to-source", "--to-ports", "--to")
@@ -26,8 +26,7 @@ def rewrite_ends(target: str, options: Mapping[str, str], family: int) -> dict[s
         if how == "interface":
             return {"how": how, "ports": _ports(text) if text else None}
         if how == "prefix":
-            prefix = ip_network(text, strict=False)
-            return {"how": how, "addresses": (int(prefix.network_address), int(prefix.broadcast_address))}
+            return {"how": how, "addresses": range_of_subnet(text, family)}
         found = _ENDS.fullmatch(text)
         if found is None or not text:
             raise ValueError(text)
@@ -43,10 +42,7 @@ def rewrite_ends(target: str, options: Mapping[str, str], family: int) -> dict[s
 
 def _addresses(text: str, family: int) -> Range:
     first, _, last = text.partition("-")
-    ends = [ip_address(end) for end in (first, last or first)]
-    if any(end.version != family for end in ends) or int(ends[0]) > int(ends[1]):
-        raise ValueError(text)
-    return int(ends[0]), int(ends[1])
+    return ordered(address_number(first, family), address_number(last or first, family))
 
 
 def _ports(text: str) -> Range:

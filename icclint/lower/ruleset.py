@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
+from icclint.lower.clause import Surroundings
 from icclint.lower.draft import Shown, TableDraft, draft
 from icclint.lower.place import Place, Placed, family_of_name, place_all, shows_every_table
-from icclint.lower.rule import Surroundings, lower_rule
+from icclint.lower.rule import Lowering
 from icclint.parse.dump import Commands, Dump, TableDump
 from icclint.source import Gap, Span
 
@@ -19,7 +20,7 @@ class Rules(Sequence[Rule]):
     """The rules of a chain, made from their commands when they are looked at, each once."""
 
     commands: Commands
-    around: Surroundings
+    lowering: Lowering
     made: dict[int, Rule] = field(default_factory=dict, compare=False, repr=False)
 
     @overload
@@ -31,7 +32,7 @@ class Rules(Sequence[Rule]):
             return [self[i] for i in range(*index.indices(len(self)))]
         position = range(len(self.commands))[index]
         if position not in self.made:
-            self.made[position] = lower_rule(self.commands[position], self.around, position + 1)
+            self.made[position] = self.lowering.rule(self.commands.entries[position], position + 1)
         return self.made[position]
 
     def __len__(self) -> int:
@@ -150,13 +151,13 @@ def _targets(placed: Iterable[Placed], family: int) -> frozenset[str]:
 
 
 def _table(place: Place, document: str, shown: Shown, targets: frozenset[str]) -> Table:
-    around = Surroundings(place.family, place.variant, place.table, targets)
+    lowering = Lowering(Surroundings(place.family, place.variant, place.table, targets))
     return Table(
         name=place.table,
         document=document,
         complete=shown.complete,
         chains={
-            name: Chain(name=name, policy=chain.policy, span=chain.span, rules=Rules(chain.commands, around))
+            name: Chain(name=name, policy=chain.policy, span=chain.span, rules=Rules(chain.commands, lowering))
             for name, chain in shown.chains.items()
         },
     )

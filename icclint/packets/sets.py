@@ -89,10 +89,10 @@ class _State:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One way for a condition to hold: fields within these sets, and an assumption where something is not known."""
+    """One way for a condition to hold: fields within these sets, and, where it is ``unknown``, that it ``holds``."""
 
     fields: Mapping[str, RangeSet] = field(default_factory=dict)
-    unknown: ir.Match | None = None
+    unknown: bool = False
     holds: bool = True
 
 
@@ -494,42 +494,18 @@ class _Run:
             missed.append(state)
             return
         inside = [state]
-        for parts in asked:
+        for place, parts in enumerate(asked):
             if parts is _ALWAYS:
                 continue
             cut: list[_State] = []
             for piece in inside:
                 self.steps += 1
-                self._cut_one(parts, piece, cut, missed)
+                _cut_one(rule, place, parts, piece, cut, missed)
             inside = cut
             if not inside:
                 break
         self.steps += 1
         matched += inside
-
-    def _cut_one(self, parts: tuple[_Part, ...], state: _State, matched: list[_State], missed: list[_State]) -> None:
-        rest = [state]
-        for part in parts:
-            left: list[_State] = []
-            for piece in rest:
-                box = piece.box & part.fields
-                if box is None:
-                    left.append(piece)
-                    continue
-                left += [replace(piece, box=outside) for outside in piece.box.without(part.fields)]
-                inside = replace(piece, box=box)
-                if part.unknown is None:
-                    matched.append(inside)
-                    continue
-                for answer in (True, False):
-                    assumption = assume_match(part.unknown, answer, state.marked_at)
-                    known = _assumed(inside, assumption)
-                    if known is not None and known is not answer:
-                        continue
-                    branch = inside if known is not None else replace(inside, assumed=(*inside.assumed, assumption))
-                    (matched if answer is part.holds else left).append(branch)
-            rest = left
-        missed += rest
 
     def _parts(self, match: ir.Match, state: _State) -> tuple[_Part, ...]:
         """The disjoint ways in which a condition holds for a state, its negation included."""
@@ -557,10 +533,10 @@ class _Run:
                 if state.state in states or (state.translated and "DNAT" in states):
                     return _constant(wanted)
                 past = asks_of_the_past(states, state.state)
-                return (_Part(unknown=match, holds=wanted),) if past else _constant(not wanted)
+                return (_Part(unknown=True, holds=wanted),) if past else _constant(not wanted)
             case ir.MarkMatch(value=value, mask=mask):
                 if state.mark is None:
-                    return (_Part(unknown=match, holds=wanted),)
+                    return (_Part(unknown=True, holds=wanted),)
                 return _constant((state.mark & mask == value) is wanted)
             case ir.AddressTypeMatch():
                 return self._address_type_parts(match, state.end)
@@ -571,12 +547,12 @@ class _Run:
             case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
                 return self._set_parts(match, question, state.end)
             case _:
-                return (_Part(unknown=match, holds=wanted),)
+                return (_Part(unknown=True, holds=wanted),)
 
     def _set_parts(self, match: ir.OpaqueMatch, question: ir.SetQuestion, end: End | None) -> tuple[_Part, ...]:
         found = self.firewall.sets.parts(question, self.packets.family)
         if found is None:
-            return (_Part(unknown=match, holds=not match.negated),)
+            return (_Part(unknown=True, holds=not match.negated),)
         held = [fields for part in found if (fields := _at_end(part, end)) is not None]
         if not match.negated:
             return tuple(_Part(fields) for fields in held)
@@ -609,7 +585,7 @@ class _Run:
     def _address_type_parts(self, match: ir.AddressTypeMatch, end: End | None) -> tuple[_Part, ...]:
         found = self.firewall.routing.addresses_of_type(match.types)
         if found is None:
-            return (_Part(unknown=match, holds=not match.negated),)
+            return (_Part(unknown=True, holds=not match.negated),)
         if end is not None and match.side == "destination":
             return _constant((end.address in found) is not match.negated)
         return (_Part({match.side: _chosen(found, self.any_address, not match.negated)}),)
@@ -626,7 +602,35 @@ class _Run:
             return _constant(wanted)
         if match.what == "out" and not has_port and (bridged or wanted):
             return _NEVER
-        return (_Part(unknown=match, holds=wanted),)
+        return (_Part(unknown=True, holds=wanted),)
+
+
+def _cut_one(
+    rule: Rule, place: int, parts: tuple[_Part, ...], state: _State, matched: list[_State], missed: list[_State]
+) -> None:
+    """Cuts a state by one condition of a rule."""
+    rest = [state]
+    for part in parts:
+        left: list[_State] = []
+        for piece in rest:
+            box = piece.box & part.fields
+            if box is None:
+                left.append(piece)
+                continue
+            left += [replace(piece, box=outside) for outside in piece.box.without(part.fields)]
+            inside = replace(piece, box=box)
+            if not part.unknown:
+                matched.append(inside)
+                continue
+            for answer in (True, False):
+                assumption = assume_match(rule, place, answer, state.marked_at)
+                known = _assumed(inside, assumption)
+                if known is not None and known is not answer:
+                    continue
+                branch = inside if known is not None else replace(inside, assumed=(*inside.assumed, assumption))
+                (matched if answer is part.holds else left).append(branch)
+        rest = left
+    missed += rest
 
 
 def _netmapped(target: ir.Rewrite, state: _State) -> list[_State]:

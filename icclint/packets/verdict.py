@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Literal
 
 from icclint.ir.base import Frozen
-from icclint.ir.match import MarkMatch, Match, OpaqueMatch, UnknownTarget
+from icclint.ir.match import MarkMatch, OpaqueMatch, UnknownTarget
 from icclint.ir.ruleset import Rule
 from icclint.source import Span
 
@@ -91,7 +91,7 @@ def decided_by_rule(rule: Rule) -> Decision:
     if isinstance(rule.target, UnknownTarget):
         for match in rule.matches:
             if isinstance(match, OpaqueMatch) and match.shown_with:
-                return hangs_on(match.text, match.span, match.shown_with)
+                return hangs_on(match.text, rule.span, match.shown_with)
     return Decision(by="rule", text=rule.text, span=rule.span, rule=rule)
 
 
@@ -100,23 +100,26 @@ def hangs_on(hidden: str, span: Span | None, shown_with: str | None) -> Decision
     return Decision(by="absent", text=f"it hangs on {hidden}", span=span, capture_with=shown_with)
 
 
-def assume_match(match: Match, holds: bool, marked_at: Span | None) -> Assumption:
-    """That a condition whose answer the capture does not hold is true (or false), negation left aside.
+def assume_match(rule: Rule, place: int, holds: bool, marked_at: Span | None) -> Assumption:
+    """That a condition of a rule whose answer the capture does not hold is true (or false), negation left aside.
+
+    ``place`` is that of the condition among the rule's matches.
 
     Most answers depend on the packet alone, so that the same text means the same wherever it stands; an opaque
     match that is not ``per_packet`` answers anew in each rule, and one about a mark answers anew once ``marked_at``, a
     rule that changed a mark which was not known, was met.
     """
+    match = rule.matches[place]
     anew = isinstance(match, OpaqueMatch) and not match.per_packet
     shown_with = match.shown_with if isinstance(match, OpaqueMatch) else None
-    key = f"{match.text} @ {match.span}" if anew else match.text.removeprefix("! ")
+    key = f"{match.text} @ {rule.span} {place}" if anew else match.text.removeprefix("! ")
     if isinstance(match, MarkMatch) and marked_at is not None:
         key = f"{key} after {marked_at}"
     return Assumption(
         key=f"match {key}",
         holds=holds,
         text=f"'{match.text.removeprefix('! ')}' {'matches' if holds else 'does not match'}",
-        span=match.span,
+        span=rule.span,
         capture_with=shown_with,
         hidden=match.text if shown_with else "",
     )

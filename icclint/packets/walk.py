@@ -284,10 +284,10 @@ class _Walk:
 
     def _meets(self, rule: Rule, depth: int) -> bool:
         """Whether the rule's target is carried out. Where its target says nothing of the packet, doubt is kept out."""
-        answers = [self._one_holds(match) for match in rule.matches]
+        answers = [self._one_holds(rule, place) for place in range(len(rule.matches))]
         matched = all_hold(answers)
         if matched is None and not isinstance(rule.target, ir.Continue):
-            answers = [self._decide(match) for match in rule.matches]
+            answers = [self._decide(rule, place) for place in range(len(rule.matches))]
             matched = all(answers)
         why = next((m.text for m, answer in zip(rule.matches, answers, strict=True) if answer is matched), "")
         self.steps.append(
@@ -364,13 +364,13 @@ class _Walk:
             verdict=verdict, decision=decision, steps=tuple(self.steps), assumptions=assumptions, delivery=delivery
         )
 
-    def _decide(self, match: ir.Match) -> bool:
+    def _decide(self, rule: Rule, place: int) -> bool:
         """Like `_one_holds`, but the unknown becomes an assumption, and the way forks there."""
-        holds = self._one_holds(match)
-        if holds is not None:
-            return holds
-        yes, no = (assume_match(match, holds, self.marked_at) for holds in (True, False))
-        return self._assume(yes, no) is not match.negated
+        known = self._one_holds(rule, place)
+        if known is not None:
+            return known
+        yes, no = (assume_match(rule, place, holds, self.marked_at) for holds in (True, False))
+        return self._assume(yes, no) is not rule.matches[place].negated
 
     def _assume(self, yes: Assumption, no: Assumption) -> bool:
         for assumption in self.assumed:
@@ -378,12 +378,17 @@ class _Walk:
                 return assumption.holds
         raise _UndecidedError(yes, no)
 
-    def _one_holds(self, match: ir.Match) -> bool | None:
-        """Whether one condition holds, its negation included; None where the capture cannot tell."""
-        holds = self._bare(match)
+    def _one_holds(self, rule: Rule, place: int) -> bool | None:
+        """Whether one condition of a rule holds, its negation included; None where nothing tells."""
+        match = rule.matches[place]
+        holds = self._captured(match)
+        if holds is None and self.assumed:
+            key = assume_match(rule, place, True, self.marked_at).key
+            holds = next((assumption.holds for assumption in self.assumed if assumption.key == key), None)
         return None if holds is None else holds is not match.negated
 
-    def _bare(self, match: ir.Match) -> bool | None:
+    def _captured(self, match: ir.Match) -> bool | None:
+        """Whether a condition holds, its negation left aside; None where the capture does not tell."""
         packet = self.here
         match match:
             case ir.InterfaceMatch(side=side):
@@ -403,7 +408,7 @@ class _Walk:
             case ir.StateMatch(states=states):
                 if self.state in states or not states.isdisjoint(self.translated):
                     return True
-                return self._known(match) if asks_of_the_past(states, self.state) else False
+                return None if asks_of_the_past(states, self.state) else False
             case ir.MarkMatch(value=value, mask=mask):
                 return None if self.mark is None else self.mark & mask == value
             case ir.AddressTypeMatch(side=side, types=types):
@@ -416,11 +421,7 @@ class _Walk:
             case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
                 return self.firewall.sets.holds(question, packet)
             case _:
-                return self._known(match)
-
-    def _known(self, match: ir.Match) -> bool | None:
-        key = assume_match(match, True, self.marked_at).key
-        return next((assumption.holds for assumption in self.assumed if assumption.key == key), None)
+                return None
 
     def _port(self, match: ir.PortMatch) -> bool | None:
         packet = self.here
@@ -446,16 +447,16 @@ class _Walk:
                 # A bridge chooses the port after PREROUTING, and where a packet is routed to it, after all tables.
                 return packet.bridged and self.hook != "PREROUTING"
             case "is-in":
-                return True if packet.bridged or in_port is not None else self._known(match)
+                return True if packet.bridged or in_port is not None else None
             case "out" if self.hook == "PREROUTING" or not packet.bridged:
                 # Before there is a port, `! --physdev-out` does not hold either for what came in by one, but holds for
                 # what did not (net/netfilter/xt_physdev.c, physdev_mt).
                 came_by_port = packet.bridged or in_port is not None
-                return match.negated and (True if came_by_port else self._known(match))
+                return (True if came_by_port else None) if match.negated else False
         port = in_port if match.what == "in" else packet.out_port
         if port is None:
-            return self._known(match)
-        return ir.InterfaceMatch(side="in", pattern=match.pattern, text="", span=match.span).matches(port)
+            return None
+        return ir.InterfaceMatch(side="in", pattern=match.pattern, text="").matches(port)
 
 
 def marked(mark: int | None, value: int, mask: int) -> int | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import NamedTuple, overload
 
 from icclint.source import Document, Gap, Span
@@ -26,9 +25,8 @@ CUT = "cut"
 class Option:
     """One option of a rule.
 
-    ``name`` is the grammar's rule for it, ``typed`` tells whether its value has the shape that the grammar asks for,
-    ``column`` and ``end_column`` say where it stands in its line. ``text`` is how ``iptables -S`` would write it, where
-    the dump writes it otherwise. Of a `HIDDEN` option it says what is not shown.
+    ``name`` is the grammar's rule for it, ``typed`` tells whether its value has the shape that the grammar asks for.
+    ``text`` is how the dump writes it, or how ``iptables -S`` would; of a `HIDDEN` option it says what is not shown.
     """
 
     name: str
@@ -36,9 +34,7 @@ class Option:
     negated: bool
     values: tuple[str, ...]
     typed: bool
-    column: int
-    end_column: int
-    text: str | None = None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +78,24 @@ class OptionShape:
     first: int
     last: int
 
+    def option(self, words: Sequence[str]) -> Option:
+        """The option of a line, by its words."""
+        return Option(
+            name=self.name,
+            keyword=words[self.keyword],
+            negated=self.negated,
+            values=tuple([unquoted(words[place]) for place in self.values]),
+            typed=self.typed,
+            text=" ".join(words[self.first : self.last + 1]),
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Shape:
     """What the grammar says of a line, all but its words: those are given by their places in it, counted from 0.
 
     ``name`` is the place of the chain's name, in ``*filter`` of the table's, and ``prefix`` the number of characters
-    before it in its word. ``target`` is the place of what the line jumps to.
+    before it in its word. ``target`` is the place of what the line jumps to. No shape is equal to another one.
     """
 
     kind: str
@@ -100,8 +107,8 @@ class Shape:
     options: tuple[OptionShape, ...]
     target: int | None
 
-    def command(self, words: Sequence[str], columns: Sequence[int], span: Span, text: str) -> Command:
-        """The command that a line of this shape is, by its words and the columns in which they begin."""
+    def command(self, words: Sequence[str], span: Span, text: str) -> Command:
+        """The command that a line of this shape is, by its words."""
         return Command(
             kind=self.kind,
             chain=words[self.name][self.prefix :],
@@ -109,26 +116,17 @@ class Shape:
             text=text,
             policy=None if self.policy is None else words[self.policy],
             position=1 if self.position is None else int(words[self.position]),
-            counters=_counters([words[place] for place in self.counters]),
-            options=tuple(
-                Option(
-                    name=option.name,
-                    keyword=words[option.keyword],
-                    negated=option.negated,
-                    values=tuple([_unquoted(words[place]) for place in option.values]),
-                    typed=option.typed,
-                    column=columns[option.first],
-                    end_column=columns[option.last] + len(words[option.last]),
-                )
-                for option in self.options
-            ),
+            counters=self.packet_counters(words),
+            options=tuple([option.option(words) for option in self.options]),
         )
 
+    def packet_counters(self, words: Sequence[str]) -> tuple[int, int] | None:
+        """The packets and bytes of a line, where it tells them."""
+        return _counters([words[place] for place in self.counters]) if self.counters else None
 
-def _counters(words: Sequence[str]) -> tuple[int, int] | None:
+
+def _counters(words: Sequence[str]) -> tuple[int, int]:
     """``[12:840]``, or the two numbers of ``-c 12 840``."""
-    if not words:
-        return None
     packets, octets = words if len(words) == 2 else words[0].strip("[]").split(":")
     return int(packets), int(octets)
 
@@ -136,7 +134,8 @@ def _counters(words: Sequence[str]) -> tuple[int, int] | None:
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
-def _unquoted(word: str) -> str:
+def unquoted(word: str) -> str:
+    """What a word says that may be quoted."""
     return _ESCAPE.sub(r"\1", word[1:-1]) if word.startswith('"') else word
 
 
@@ -173,13 +172,26 @@ class Line(NamedTuple):
         """As of the command."""
         return self.shape.kind
 
+    @property
+    def text(self) -> str:
+        """The line itself."""
+        return self.document.lines[self.number - 1]
+
+    @property
+    def span(self) -> Span:
+        """Where it stands."""
+        return self.document.line_span(self.number)
+
+    @property
+    def words(self) -> list[str]:
+        """Its words, made out anew each time."""
+        words = words_of(self.text)
+        assert words is not None, "only such lines have a known shape"
+        return words
+
     def command(self) -> Command:
         """The command, made anew each time."""
-        text = self.document.lines[self.number - 1]
-        words = words_of(text)
-        assert words is not None, "only such lines have a known shape"
-        columns = list(accumulate([len(word) + 1 for word in words], initial=1))
-        return self.shape.command(words, columns, self.document.line_span(self.number), text)
+        return self.shape.command(self.words, self.span, self.text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,7 +64,7 @@ def read_row(line: str, span: Span, chain: str, columns: Columns | None) -> tupl
         kind="append",
         chain=chain,
         span=span,
-        text=" ".join(["-A", chain, *(option.text or "" for option in options)]),
+        text=" ".join(["-A", chain, *(option.text for option in options)]),
         counters=_exact(row.counters),
         options=options,
     )
@@ -77,28 +77,21 @@ def is_read_in_full(row: Command) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
-    text: str
-    column: int
-    end_column: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Row:
     """The columns of a row. ``details`` is the index of the character at which the rest begins."""
 
-    counters: tuple[_Word, ...]
-    target: _Word | None
-    protocol: _Word
-    fragment: _Word | None
-    interfaces: tuple[_Word, ...]
-    source: _Word
-    destination: _Word
+    counters: tuple[str, ...]
+    target: str | None
+    protocol: str
+    fragment: str | None
+    interfaces: tuple[str, ...]
+    source: str
+    destination: str
     details: int
 
 
 def _family(row: _Row) -> int | None:
-    addresses = [word.text for word in (row.source, row.destination) if _ADDRESS.fullmatch(word.text)]
+    addresses = [word for word in (row.source, row.destination) if _ADDRESS.fullmatch(word)]
     families = [6 if ":" in address else 4 for address in addresses if "anywhere" not in address]
     return families[0] if families else None
 
@@ -116,7 +109,7 @@ def _row(line: str, columns: Columns | None) -> _Row:
     A rule without a target leaves its column empty, and so do listings of IPv6 with the column ``opt``
     (iptables/xshared.c, print_fragment).
     """
-    words = [_Word(found[0], found.start() + 1, found.end() + 1) for found in re.finditer(r"\S+", line)]
+    words = list(re.finditer(r"\S+", line))
     for some in (columns,) if columns else _ANY_COLUMNS:
         # With `opt` the rest is beyond doubt.
         for fragment, target in product((True, False), (True, False)):
@@ -126,42 +119,40 @@ def _row(line: str, columns: Columns | None) -> _Row:
     raise RowError(line)
 
 
-def _arranged(words: Sequence[_Word], columns: Columns, *, target: bool, fragment: bool) -> _Row | None:
-    rest = list(words)
+def _arranged(words: Sequence[re.Match[str]], columns: Columns, *, target: bool, fragment: bool) -> _Row | None:
+    rest = [word[0] for word in words]
     number = [rest.pop(0) for _ in range(columns.number) if rest]
     counters = [rest.pop(0) for _ in range(2 * columns.verbose) if rest]
     needed = target + 1 + fragment + 2 * columns.verbose + 2
-    if len(rest) < needed or not all(re.fullmatch(_COUNT, word.text) for word in number + counters):
+    if len(rest) < needed or not all(re.fullmatch(_COUNT, word) for word in number + counters):
         return None
     told = rest.pop(0) if target else None
     protocol = rest.pop(0)
     flag = rest.pop(0) if fragment else None
     interfaces = [rest.pop(0) for _ in range(2 * columns.verbose)]
-    source, destination = rest[:2]
+    source, destination, *others = rest
     address = _ADDRESS_OR_NAME if fragment else _ADDRESS
     if not (
-        _PROTOCOL.fullmatch(protocol.text)
-        and (flag is None or flag.text in _FRAGMENT)
-        and address.fullmatch(source.text)
-        and address.fullmatch(destination.text)
+        _PROTOCOL.fullmatch(protocol)
+        and (flag is None or flag in _FRAGMENT)
+        and address.fullmatch(source)
+        and address.fullmatch(destination)
     ):
         return None
-    ends = (source, destination)
-    return _Row(tuple(counters), told, protocol, flag, tuple(interfaces), *ends, details=destination.end_column - 1)
+    details = words[len(words) - len(others) - 1].end()
+    return _Row(tuple(counters), told, protocol, flag, tuple(interfaces), source, destination, details)
 
 
-def _exact(counters: Sequence[_Word]) -> tuple[int, int] | None:
+def _exact(counters: Sequence[str]) -> tuple[int, int] | None:
     # Without -x, what is larger than 99999 is rounded (libxtables, xtables_print_num), and no counter has more than
     # 64 bits.
-    numbers = [int(word.text) for word in counters if re.fullmatch(r"[0-9]{1,20}", word.text)]
+    numbers = [int(word) for word in counters if re.fullmatch(r"[0-9]{1,20}", word)]
     return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
-def _option(
-    at: Sequence[_Word], name: str, keyword: str, *values: str, negated: bool = False, text: str | None = None
-) -> Option:
+def _option(name: str, keyword: str, *values: str, negated: bool = False, text: str | None = None) -> Option:
     spelt = " ".join([*(["!"] if negated else []), keyword, *values])
-    return Option(name, keyword, negated, values, True, at[0].column, at[-1].end_column, text or spelt)
+    return Option(name, keyword, negated, values, True, text or spelt)
 
 
 def _conditions(row: _Row) -> Iterator[Option]:
@@ -172,12 +163,12 @@ def _conditions(row: _Row) -> Iterator[Option]:
         yield from _interface("in_interface", "-i", row.interfaces[0])
         yield from _interface("out_interface", "-o", row.interfaces[1])
     else:
-        yield _option([row.source], HIDDEN, "-i", text="[interfaces not shown]")
-    negated, protocol = _negation(row.protocol.text)
+        yield _option(HIDDEN, "-i", text="[interfaces not shown]")
+    negated, protocol = _negation(row.protocol)
     if negated or protocol not in ("0", "all"):
-        yield _option([row.protocol], "protocol", "-p", _PROTOCOLS.get(protocol, protocol), negated=negated)
-    if row.fragment is not None and row.fragment.text != "--":
-        yield _option([row.fragment], "fragment", "-f", negated=row.fragment.text.startswith("!"))
+        yield _option("protocol", "-p", _PROTOCOLS.get(protocol, protocol), negated=negated)
+    if row.fragment is not None and row.fragment != "--":
+        yield _option("fragment", "-f", negated=row.fragment.startswith("!"))
 
 
 # As `iptables -S` prints them whatever /etc/protocols says (libxtables, xtables_chain_protos).
@@ -191,21 +182,21 @@ def _negation(text: str) -> tuple[bool, str]:
     return text.startswith("!"), text.removeprefix("!")
 
 
-def _address(name: str, keyword: str, word: _Word) -> Iterator[Option]:
-    negated, address = _negation(word.text)
+def _address(name: str, keyword: str, word: str) -> Iterator[Option]:
+    negated, address = _negation(word)
     if address == "anywhere" or not _ADDRESS.fullmatch(address):
         if address != "anywhere" or negated:
-            yield _option([word], HIDDEN, keyword, address, negated=negated)
+            yield _option(HIDDEN, keyword, address, negated=negated)
     elif negated or address not in ("0.0.0.0/0", "::/0"):
         length = "" if "/" in address else "/128" if ":" in address else "/32"
-        yield _option([word], name, keyword, address + length, negated=negated)
+        yield _option(name, keyword, address + length, negated=negated)
 
 
-def _interface(name: str, keyword: str, word: _Word) -> Iterator[Option]:
-    negated, interface = _negation(word.text)
+def _interface(name: str, keyword: str, word: str) -> Iterator[Option]:
+    negated, interface = _negation(word)
     # What stands for all is `*` with -n, and `any` without.
     if negated or interface not in ("*", "any"):
-        yield _option([word], name, keyword, interface, negated=negated)
+        yield _option(name, keyword, interface, negated=negated)
 
 
 _UNREAD = "[unread]"
@@ -220,27 +211,27 @@ class _Rule:
     conditions: list[Option] = field(default_factory=list)
     orders: list[Option] = field(default_factory=list)
 
-    def match(self, module: str, at: Sequence[_Word], name: str, keyword: str, *values: str, negated: bool) -> None:
-        self.load(module, at)
-        self.conditions.append(_option(at, name, keyword, *values, negated=negated))
+    def match(self, module: str, name: str, keyword: str, *values: str, negated: bool) -> None:
+        self.load(module)
+        self.conditions.append(_option(name, keyword, *values, negated=negated))
 
-    def load(self, module: str, at: Sequence[_Word]) -> None:
+    def load(self, module: str) -> None:
         if self.loaded != module:
-            self.conditions.append(_option(at, "module", "-m", module))
+            self.conditions.append(_option("module", "-m", module))
             self.loaded = module
 
-    def order(self, targets: Sequence[str], at: Sequence[_Word], keyword: str, *values: str) -> None:
+    def order(self, targets: Sequence[str], at: Sequence[str], keyword: str, *values: str) -> None:
         if self.target not in targets:
             raise RowError(keyword)
         name = "set_mark" if self.target == "MARK" else "notrack" if keyword == "--notrack" else "other"
-        text = None if values or keyword in _BARE else f"[{' '.join(word.text for word in at)}]"
-        self.orders.append(_option(at, name, keyword, *values, text=text))
+        text = None if values or keyword in _BARE else f"[{' '.join(at)}]"
+        self.orders.append(_option(name, keyword, *values, text=text))
 
-    def unread(self, at: Sequence[_Word]) -> None:
-        text = " ".join(word.text for word in at)
-        self.conditions.append(_option(at, "module", "-m", _UNREAD, text=f"[{text}]"))
+    def unread(self, at: Sequence[str]) -> None:
+        text = " ".join(at)
+        self.conditions.append(_option("module", "-m", _UNREAD, text=f"[{text}]"))
         if self.target in _TOLD:
-            self.orders.append(_option(at, "other", _UNREAD, text=f"[{text}]"))
+            self.orders.append(_option("other", _UNREAD, text=f"[{text}]"))
 
 
 # Options that have no value; of others without one it was not worth reading.
@@ -251,12 +242,12 @@ _TOLD = ("CONNMARK", "CT", "DNAT", "HL", "MARK", "MASQUERADE", "NETMAP", "REDIRE
 
 def _details(line: str, row: _Row) -> tuple[Option, ...]:
     """The matches that a row shows behind its columns, its target, and what the target is told."""
-    rule = _Rule(row.target.text if row.target else "")
+    rule = _Rule(row.target if row.target else "")
     clear, doubtful = _clear_part(line[row.details :])
     jump = "jump"
     try:
         for part in _parsed(clear):
-            words = [_word(token, row.details) for token in ([part] if isinstance(part, str) else part.children)]
+            words = [str(token) for token in ([part] if isinstance(part, str) else part.children)]
             # A token is a str, and a tree is not.
             if isinstance(part, str):
                 jump = "goto"
@@ -268,12 +259,11 @@ def _details(line: str, row: _Row) -> tuple[Option, ...]:
         rule = _Rule(rule.target)
         doubtful = line[row.details :]
     if doubtful.strip():
-        start = line.rindex(doubtful) + len(doubtful) - len(doubtful.lstrip())
-        rule.unread([_Word(doubtful.strip(), start + 1, start + 1 + len(doubtful.strip()))])
+        rule.unread([doubtful.strip()])
     if row.target is None:
         return tuple(rule.conditions)
     keyword = "-g" if jump == "goto" else "-j"
-    return (*rule.conditions, _option([row.target], jump, keyword, row.target.text), *rule.orders)
+    return (*rule.conditions, _option(jump, keyword, row.target), *rule.orders)
 
 
 def _clear_part(text: str) -> tuple[str, str]:
@@ -288,18 +278,13 @@ def _parsed(text: str) -> list[Branch | Token]:
     return parse("listing", text).children
 
 
-def _word(token: Branch | Token, offset: int) -> _Word:
-    assert isinstance(token, str)
-    return _Word(str(token), (token.column or 1) + offset, (token.end_column or 1) + offset)
-
-
-def _spelt(words: Sequence[_Word]) -> tuple[bool, str]:
+def _spelt(words: Sequence[str]) -> tuple[bool, str]:
     """The negation and the value behind a keyword."""
-    return words[1].text == "!", words[-1].text
+    return words[1] == "!", words[-1]
 
 
-def _port(name: str, keyword: str) -> Callable[[_Rule, Sequence[_Word]], None]:
-    def read(rule: _Rule, words: Sequence[_Word]) -> None:
+def _port(name: str, keyword: str) -> Callable[[_Rule, Sequence[str]], None]:
+    def read(rule: _Rule, words: Sequence[str]) -> None:
         if rule.loaded not in _WITH_PORTS:
             raise RowError(keyword)
         _ports(rule, rule.loaded, words, name, keyword)
@@ -307,15 +292,15 @@ def _port(name: str, keyword: str) -> Callable[[_Rule, Sequence[_Word]], None]:
     return read
 
 
-def _multiport(name: str, keyword: str) -> Callable[[_Rule, Sequence[_Word]], None]:
+def _multiport(name: str, keyword: str) -> Callable[[_Rule, Sequence[str]], None]:
     return lambda rule, words: _ports(rule, "multiport", words, name, keyword)
 
 
-def _ports(rule: _Rule, module: str, words: Sequence[_Word], name: str, keyword: str) -> None:
+def _ports(rule: _Rule, module: str, words: Sequence[str], name: str, keyword: str) -> None:
     negated, value = _spelt(words)
     numbers = re.sub(r"[A-Za-z][\w.+-]*|\d+[A-Za-z][\w.+-]*", lambda name: SERVICES.get(name[0], name[0]), value)
     shape = re.fullmatch(r"[0-9:,]+", numbers)
-    rule.match(module, words, name if shape else HIDDEN, keyword, numbers, negated=negated)
+    rule.match(module, name if shape else HIDDEN, keyword, numbers, negated=negated)
 
 
 _WITH_PORTS = ("tcp", "udp", "udplite", "sctp", "dccp")
@@ -332,10 +317,10 @@ Others are left unknown: ``http-alt`` is 8080 on one host and 8008 on another, `
 """
 
 
-def _flags(rule: _Rule, words: Sequence[_Word]) -> None:
+def _flags(rule: _Rule, words: Sequence[str]) -> None:
     negated, value = _spelt(words)
     mask, _, flags = value.partition("/")
-    rule.match("tcp", words, "tcp_flags", "--tcp-flags", _flag_names(mask), _flag_names(flags), negated=negated)
+    rule.match("tcp", "tcp_flags", "--tcp-flags", _flag_names(mask), _flag_names(flags), negated=negated)
 
 
 _FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
@@ -350,89 +335,87 @@ def _flag_names(text: str) -> str:
     return ",".join(name for bit, name in enumerate(_FLAGS) if bits & (1 << bit)) or "NONE"
 
 
-def _icmp(rule: _Rule, words: Sequence[_Word]) -> None:
-    coded = [word.text for word in words].index("code") if any(word.text == "code" for word in words) else None
+def _icmp(rule: _Rule, words: Sequence[str]) -> None:
+    coded = words.index("code") if "code" in words else None
     negated, kind = _spelt(words[:coded])
-    value = kind if coded is None else f"{kind}/{words[-1].text}"
-    if words[0].text in ("icmptype", "icmp"):
+    value = kind if coded is None else f"{kind}/{words[-1]}"
+    if words[0] in ("icmptype", "icmp"):
         # 255 is any of them (net/ipv4/netfilter/ip_tables.c, icmp_type_code_match).
         value = "any" if value == "255" else value
-        rule.match("icmp", words, "icmp_type", "--icmp-type", value, negated=negated)
+        rule.match("icmp", "icmp_type", "--icmp-type", value, negated=negated)
     else:
-        rule.match("icmp6", words, "icmp_type", "--icmpv6-type", value, negated=negated)
+        rule.match("icmp6", "icmp_type", "--icmpv6-type", value, negated=negated)
 
 
-def _simple(module: str, name: str, keyword: str) -> Callable[[_Rule, Sequence[_Word]], None]:
-    def read(rule: _Rule, words: Sequence[_Word]) -> None:
+def _simple(module: str, name: str, keyword: str) -> Callable[[_Rule, Sequence[str]], None]:
+    def read(rule: _Rule, words: Sequence[str]) -> None:
         negated, value = _spelt(words)
-        rule.match(module, words, name, keyword, value, negated=negated)
+        rule.match(module, name, keyword, value, negated=negated)
 
     return read
 
 
-def _state(rule: _Rule, words: Sequence[_Word]) -> None:
-    negated = words[0].text.startswith("!")
-    module, keyword = ("conntrack", "--ctstate") if words[0].text.endswith("ctstate") else ("state", "--state")
-    rule.match(module, words, "state", keyword, words[1].text, negated=negated)
+def _state(rule: _Rule, words: Sequence[str]) -> None:
+    negated = words[0].startswith("!")
+    module, keyword = ("conntrack", "--ctstate") if words[0].endswith("ctstate") else ("state", "--state")
+    rule.match(module, "state", keyword, words[1], negated=negated)
 
 
-def _physdev(name: str) -> Callable[[_Rule, Sequence[_Word]], None]:
-    def read(rule: _Rule, words: Sequence[_Word]) -> None:
-        values = (word.text for word in words[1:])
+def _physdev(name: str) -> Callable[[_Rule, Sequence[str]], None]:
+    def read(rule: _Rule, words: Sequence[str]) -> None:
+        values = words[1:]
         keyword = f"--{name.replace('_', '-')}"
-        rule.match("physdev", words, name, keyword, *values, negated="!" in words[0].text)
+        rule.match("physdev", name, keyword, *values, negated="!" in words[0])
 
     return read
 
 
-def _limit_interface(rule: _Rule, words: Sequence[_Word]) -> None:
+def _limit_interface(rule: _Rule, words: Sequence[str]) -> None:
     if rule.loaded != "addrtype":
-        raise RowError(words[0].text)
-    side = words[0].text.rpartition("-")[2]
-    rule.match("addrtype", words, "other", f"--limit-iface-{side}", negated=False)
+        raise RowError(words[0])
+    side = words[0].rpartition("-")[2]
+    rule.match("addrtype", "other", f"--limit-iface-{side}", negated=False)
 
 
-def _match_set(rule: _Rule, words: Sequence[_Word]) -> None:
-    values = (word.text for word in words[1:])
-    rule.match("set", words, "other", "--match-set", *values, negated=words[0].text.startswith("!"))
+def _match_set(rule: _Rule, words: Sequence[str]) -> None:
+    values = words[1:]
+    rule.match("set", "other", "--match-set", *values, negated=words[0].startswith("!"))
 
 
-def _limit(rule: _Rule, words: Sequence[_Word]) -> None:
-    rule.match("limit", words, "other", "--limit", words[1].text, negated=False)
-    rule.match("limit", words, "other", "--limit-burst", words[3].text, negated=False)
+def _limit(rule: _Rule, words: Sequence[str]) -> None:
+    rule.match("limit", "other", "--limit", words[1], negated=False)
+    rule.match("limit", "other", "--limit-burst", words[3], negated=False)
 
 
-def _comment(rule: _Rule, words: Sequence[_Word]) -> None:
-    said = words[0].text.removeprefix("/*").removesuffix("*/").removeprefix(" ").removesuffix(" ")
-    rule.load("comment", words)
+def _comment(rule: _Rule, words: Sequence[str]) -> None:
+    said = words[0].removeprefix("/*").removesuffix("*/").removeprefix(" ").removesuffix(" ")
+    rule.load("comment")
     quoted = re.sub(r"([\\\"'])", r"\\\1", said)
     text = f"--comment {said}" if re.fullmatch(r"[\w-]+", said, re.ASCII) else f'--comment "{quoted}"'
-    rule.conditions.append(
-        Option("text", "--comment", False, (said,), True, words[0].column, words[0].end_column, text)
-    )
+    rule.conditions.append(_option("text", "--comment", said, text=text))
 
 
-def _to(rule: _Rule, words: Sequence[_Word]) -> None:
+def _to(rule: _Rule, words: Sequence[str]) -> None:
     keyword = {"DNAT": "--to-destination", "SNAT": "--to-source"}.get(rule.target, "--to")
-    rule.order(("DNAT", "SNAT", "NETMAP"), words, keyword, words[1].text)
+    rule.order(("DNAT", "SNAT", "NETMAP"), words, keyword, words[1])
 
 
-def _set_mark(rule: _Rule, words: Sequence[_Word]) -> None:
-    how = words[0].text.removeprefix("MARK ")
+def _set_mark(rule: _Rule, words: Sequence[str]) -> None:
+    how = words[0].removeprefix("MARK ")
     # What is printed as `set` has every bit in its mask (extensions/libxt_MARK.c, mark_tg_print).
     keyword = {"set": "--set-xmark", "xset": "--set-xmark"}.get(how, f"--{how}-mark")
-    rule.order(("MARK",), words, keyword, words[1].text + ("/0xffffffff" if how == "set" else ""))
+    rule.order(("MARK",), words, keyword, words[1] + ("/0xffffffff" if how == "set" else ""))
 
 
-def _connmark(rule: _Rule, words: Sequence[_Word]) -> None:
-    how = words[0].text.split()[1]
+def _connmark(rule: _Rule, words: Sequence[str]) -> None:
+    how = words[0].split()[1]
     keyword = {"set": "--set-xmark", "xset": "--set-xmark"}.get(how, f"--{how}-mark")
     rule.order(("CONNMARK",), words, keyword)
 
 
 _SPREAD = ("DNAT", "SNAT", "MASQUERADE", "REDIRECT")
-_READERS: Mapping[str, Callable[[_Rule, Sequence[_Word]], None]] = {
-    "protocol": lambda rule, words: rule.load(words[0].text, words),
+_READERS: Mapping[str, Callable[[_Rule, Sequence[str]], None]] = {
+    "protocol": lambda rule, words: rule.load(words[0]),
     "source_port": _port("source_port", "--sport"),
     "destination_port": _port("destination_port", "--dport"),
     "tcp_flags": _flags,
@@ -455,10 +438,10 @@ _READERS: Mapping[str, Callable[[_Rule, Sequence[_Word]], None]] = {
     "match_set": _match_set,
     "limit": _limit,
     "comment": _comment,
-    "reject_with": lambda rule, words: rule.order(("REJECT",), words, "--reject-with", words[1].text),
+    "reject_with": lambda rule, words: rule.order(("REJECT",), words, "--reject-with", words[1]),
     "to": _to,
-    "to_ports": lambda rule, words: rule.order(("REDIRECT", "MASQUERADE"), words, "--to-ports", words[1].text),
-    "spread": lambda rule, words: rule.order(_SPREAD, words, f"--{words[0].text}"),
+    "to_ports": lambda rule, words: rule.order(("REDIRECT", "MASQUERADE"), words, "--to-ports", words[1]),
+    "spread": lambda rule, words: rule.order(_SPREAD, words, f"--{words[0]}"),
     "set_mark": _set_mark,
     "connmark": _connmark,
     # What is logged changes no verdict.

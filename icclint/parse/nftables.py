@@ -79,7 +79,6 @@ class Statement:
     negated: bool
     values: tuple[str, ...]
     text: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,12 +226,12 @@ class _Reader:
         if tree is not None and kind == "hook" and block.kind == "chain":
             block.hook, block.span = tree, self.document.text_span(number)
         elif tree is not None and kind == "elements" and block.kind == "map" and block.elements is not None:
-            block.elements.update(self._elements(number, tree, text))
+            block.elements.update(_elements(tree, text))
         elif block.kind == "map":
             block.elements = None
         else:
             self.whole = self.whole and not _HOOK.match(text)
-            statements = self._statements(number, tree, text) if tree is not None and kind == "rule" else ()
+            statements = _statements(tree, text) if tree is not None and kind == "rule" else ()
             block.rules.append(ShownRule(statements, _without_counts(text), self.document.text_span(number)))
 
     def _parsed(self, number: int, text: str) -> Branch | None:
@@ -241,32 +240,6 @@ class _Reader:
         except RefusedError:
             self.gaps.line(number, "line of nftables not understood")
             return None
-
-    def _elements(self, number: int, tree: Branch, text: str) -> Iterator[tuple[str, Statement]]:
-        for element in tree.children[1:-1]:
-            key, verdict = cast("Branch", element).children
-            yield str(key)[1:-1], self._statement(number, cast("Branch", verdict), text)
-
-    def _statements(self, number: int, tree: Branch, text: str) -> tuple[Statement, ...]:
-        return tuple(self._statement(number, cast("Branch", branch), text) for branch in tree.children)
-
-    def _statement(self, number: int, tree: Branch, text: str) -> Statement:
-        tokens = cast("list[Token]", tree.children)
-        start, end = tokens[0].start_pos or 0, tokens[-1].end_pos or 0
-        return Statement(
-            name=str(tree.data),
-            keyword=" ".join(tokens[0].split()),
-            negated=any(token.type == "NOT" for token in tokens),
-            values=tuple(token.strip('"') for token in tokens if token.type in _VALUES),
-            text=text[start:end],
-            span=self._span(number, start, end, text),
-        )
-
-    def _span(self, number: int, start: int, end: int, text: str) -> Span:
-        """A part of a line, or of the first of several lines as a whole."""
-        if "\n" in text:
-            return self.document.text_span(number)
-        return Span(self.document.name, number, start + 1, number, end + 1)
 
     def _close(self) -> None:
         block, self.block = self.block, None
@@ -288,3 +261,25 @@ _HANDLE = re.compile(r"(?<!\s)\s*# handle \d+$")
 def _without_counts(text: str) -> str:
     """A rule as ``nft -s`` prints it, so that it is the same text whatever passed by."""
     return _COUNTS.sub("", _HANDLE.sub("", text.strip()), count=1)
+
+
+def _elements(tree: Branch, text: str) -> Iterator[tuple[str, Statement]]:
+    for element in tree.children[1:-1]:
+        key, verdict = cast("Branch", element).children
+        yield str(key)[1:-1], _statement(cast("Branch", verdict), text)
+
+
+def _statements(tree: Branch, text: str) -> tuple[Statement, ...]:
+    return tuple(_statement(cast("Branch", branch), text) for branch in tree.children)
+
+
+def _statement(tree: Branch, text: str) -> Statement:
+    tokens = cast("list[Token]", tree.children)
+    start, end = tokens[0].start_pos or 0, tokens[-1].end_pos or 0
+    return Statement(
+        name=str(tree.data),
+        keyword=" ".join(tokens[0].split()),
+        negated=any(token.type == "NOT" for token in tokens),
+        values=tuple(token.strip('"') for token in tokens if token.type in _VALUES),
+        text=text[start:end],
+    )

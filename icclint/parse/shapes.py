@@ -60,7 +60,7 @@ class Shapes:
         shape = _shape(tree, colon, {column: place for place, column in enumerate(columns)})
         if words == words_of(text) and len(self.known) < MOST_SHAPES:
             self.known[self._key(words)] = shape
-        return shape.command(words, columns, span, text.strip())
+        return shape.command(words, span, text.strip())
 
     def _key(self, words: Iterable[str]) -> str:
         return " ".join(map(self.signatures.__getitem__, words))

@@ -84,5 +84,10 @@ def removal(host: Host, rule: Rule) -> tuple[str, ...]:
 
 def unknown_conditions(rules: Iterable[Rule]) -> tuple[Assumption, ...]:
     """What must be so for some rules to match, where the capture does not tell."""
-    opaque = (match for one in rules for match in one.matches if isinstance(match, OpaqueMatch))
-    return tuple(dict.fromkeys(assume_match(match, not match.negated, None) for match in opaque))
+    assumed = (
+        assume_match(one, place, not match.negated, None)
+        for one in rules
+        for place, match in enumerate(one.matches)
+        if isinstance(match, OpaqueMatch)
+    )
+    return tuple(dict.fromkeys(assumed))
