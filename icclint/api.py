@@ -40,6 +40,7 @@ from icclint.docker.publish import (
     publications,
 )
 from icclint.finding import Finding, Location, NotAssessed, Severity
+from icclint.ir.base import once
 from icclint.ir.container import Container
 from icclint.ir.engine import Daemon, Engine
 from icclint.ir.host import Host, Sysctl
@@ -84,7 +85,7 @@ __all__ = [
     "Sysctl", "Table", "Target", "Trace", "Verdict",
     "address_text", "as_link_rule", "as_port_opening", "assess_rules", "assume_match", "closes_containers",
     "dead_rules", "describe", "families", "gateway_mode", "generations", "guarded_addresses", "hidden_link",
-    "is_encrypted", "lets_in", "link_rules", "marks_for_encryption", "native_way_in", "parse_bool", "port_forwards",
-    "port_openings",
-    "preemptions", "proxies", "publications", "refuses_clear", "rule", "vni_of", "vnis",
+    "is_encrypted", "lets_in", "link_rules", "marks_for_encryption", "native_way_in", "once", "parse_bool",
+    "port_forwards", "port_openings", "preemptions", "proxies", "publications", "refuses_clear", "rule", "vni_of",
+    "vnis",
 ]  # fmt: skip

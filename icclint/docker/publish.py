@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 
 from icclint.docker.chains import native_bridge
+from icclint.ir.base import once
 from icclint.ir.container import Container
 from icclint.ir.host import Host
 from icclint.ir.match import Accept, AddressMatch, InterfaceMatch, Jump, PortMatch, ProtocolMatch, Rewrite
@@ -71,6 +72,7 @@ class PortOpening:
     rule: Rule
 
 
+@once
 def publications(host: Host) -> tuple[Publication, ...]:
     """The published ports of a host, as its containers state them, or else the rules of table nat."""
     if host.containers is None:
@@ -78,6 +80,7 @@ def publications(host: Host) -> tuple[Publication, ...]:
     return tuple(dict.fromkeys(found for container in host.containers for found in _of_container(container)))
 
 
+@once
 def proxies(host: Host) -> tuple[Publication, ...]:
     """The published ports at which a docker-proxy listens; none where the engine runs none.
 
@@ -87,6 +90,7 @@ def proxies(host: Host) -> tuple[Publication, ...]:
     return () if _redirects_loopback(host) else publications(host)
 
 
+@once
 def port_forwards(host: Host) -> tuple[PortForward, ...]:
     """The DNATs of published ports, in every captured ruleset.
 
@@ -98,6 +102,7 @@ def port_forwards(host: Host) -> tuple[PortForward, ...]:
     )
 
 
+@once
 def port_openings(host: Host) -> tuple[PortOpening, ...]:
     """The rules that open published ports, in every captured ruleset."""
     found = (as_port_opening(family, rule) for family, rule in _rules(host, "filter", "DOCKER"))

@@ -1,9 +1,34 @@
 """What all models of the representation share."""
 
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
 from pydantic import BaseModel, ConfigDict
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Answer = TypeVar("_Answer")
 
 
 class Frozen(BaseModel):
     """A value that never changes; an unknown field is a mistake of ours, not of the capture."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
+
+
+def once(question: Callable[[_Model], _Answer]) -> Callable[[_Model], _Answer]:
+    """A question about a frozen model that is worked out once for each, as by `functools.cached_property`.
+
+    It is for questions that the model's own module cannot answer. The answer is shared, so it must not change either.
+    """
+    name = f"{question.__module__}.{question.__qualname__}"
+
+    @wraps(question)
+    def answer(model: _Model) -> _Answer:
+        # Equality, hashes and JSON of pydantic's models are about fields only.
+        if name not in model.__dict__:
+            model.__dict__[name] = question(model)
+        found: _Answer = model.__dict__[name]
+        return found
+
+    return answer

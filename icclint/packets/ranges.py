@@ -53,6 +53,12 @@ class RangeSet:
         few, many = sorted((self.ranges, other.ranges), key=len)
         return RangeSet(tuple(part for one in few for part in _within(many, one)))
 
+    def meets(self, other: RangeSet) -> bool:
+        """Whether the two have a value in common."""
+        if len(self.ranges) == 1 == len(other.ranges):
+            return self.ranges[0][0] <= other.ranges[0][1] and other.ranges[0][0] <= self.ranges[0][1]
+        return bool(self & other)
+
     def __or__(self, other: RangeSet) -> RangeSet:
         return RangeSet.of(*self.ranges, *other.ranges)
 

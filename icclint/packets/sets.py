@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from icclint.ir import match as ir
+from icclint.ir.base import once
 from icclint.ir.ruleset import Chain, Rule
 from icclint.packets.box import ANY_FLAGS, ANY_ICMP, ANY_PORT, ANY_PROTOCOL, Box
 from icclint.packets.firewall import (
@@ -160,7 +161,7 @@ class _Run:
     hook: str = ""
 
     def __post_init__(self) -> None:
-        self.any_address = RangeSet.of((0, (1 << (32 if self.packets.family == 4 else 128)) - 1))
+        self.steady = _steady(self.firewall)
 
     def go(self) -> None:
         packets = self.packets
@@ -487,7 +488,7 @@ class _Run:
     def _cut(self, rule: Rule, state: _State, matched: list[_State], missed: list[_State]) -> None:
         """Cuts a state into what the rule matches and what it does not."""
         asked = [self._parts(match, state) for match in rule.matches]
-        if not all(asked):
+        if not all(asked) or any(len(parts) == 1 and not _meets(state.box, parts[0].fields) for parts in asked):
             # One condition holds for none of it, so that there is nothing to cut by the others: a guard in table raw
             # asks for an address first, and then for another interface than nearly all packets have.
             self.steps += 1
@@ -509,6 +510,9 @@ class _Run:
 
     def _parts(self, match: ir.Match, state: _State) -> tuple[_Part, ...]:
         """The disjoint ways in which a condition holds for a state, its negation included."""
+        steady = self.steady.parts(match)
+        if steady is not None and (state.end is None or not isinstance(match, ir.AddressMatch | ir.PortMatch)):
+            return steady
         wanted = not match.negated
         match match:
             case ir.InterfaceMatch(side=side):
@@ -516,19 +520,8 @@ class _Run:
                 return _constant(match.matches(seen_interface(side, name, self.hook, state.bridged)) is wanted)
             case ir.AddressMatch(side="destination", ranges=ranges) if state.end is not None:
                 return _constant((state.end.address in RangeSet.of(*ranges)) is wanted)
-            case ir.AddressMatch(side=side, ranges=ranges):
-                return (_Part({side: _chosen(RangeSet.of(*ranges), self.any_address, wanted)}),)
-            case ir.ProtocolMatch(number=number):
-                return (_Part({"protocol": _chosen(RangeSet.single(number), ANY_PROTOCOL, wanted)}),)
-            case ir.PortMatch():
-                return self._port_parts(match, state.end)
-            case ir.IcmpMatch(type=kind, code=code):
-                codes = RangeSet.of((kind * 256, kind * 256 + 255) if code is None else (kind * 256 + code,) * 2)
-                protocol = RangeSet.single(ICMP if self.packets.family == 4 else ICMPV6)
-                return (_Part({"protocol": protocol, "icmp": _chosen(codes, ANY_ICMP, wanted)}),)
-            case ir.TcpFlagsMatch(mask=mask, flags=flags):
-                found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
-                return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
+            case ir.PortMatch() if state.end is not None and state.end.port is not None:
+                return _port_parts(match, state.end.port)
             case ir.StateMatch(states=states):
                 if state.state in states or (state.translated and "DNAT" in states):
                     return _constant(wanted)
@@ -542,12 +535,9 @@ class _Run:
                 return self._address_type_parts(match, state.end)
             case ir.PhysdevMatch():
                 return self._physdev_parts(match, state)
-            case ir.FragmentMatch():
-                return _constant(match.negated)
             case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
                 return self._set_parts(match, question, state.end)
-            case _:
-                return (_Part(unknown=True, holds=wanted),)
+        return (_Part(unknown=True, holds=wanted),) if steady is None else steady
 
     def _set_parts(self, match: ir.OpaqueMatch, question: ir.SetQuestion, end: End | None) -> tuple[_Part, ...]:
         found = self.firewall.sets.parts(question, self.packets.family)
@@ -557,30 +547,9 @@ class _Run:
         if not match.negated:
             return tuple(_Part(fields) for fields in held)
         # Pieces of everything are what is left for the negation.
-        everything = Box(self.any_address, self.any_address)
+        everything = Box(self.steady.any_address, self.steady.any_address)
         inside = [box for fields in held if (box := everything & fields) is not None]
         return tuple(_Part(box.fields) for box in everything.minus(inside))
-
-    def _port_parts(self, match: ir.PortMatch, end: End | None) -> tuple[_Part, ...]:
-        protocols = RangeSet.single(*PORT_PROTOCOLS)
-        ports = RangeSet.of(*match.ranges)
-        others = ANY_PORT - ports
-        if match.side == "source":
-            return (_Part({"protocol": protocols, "source_port": others if match.negated else ports}),)
-        if end is not None and end.port is not None:
-            # One port stands for all that the packets had.
-            to = ANY_PORT if end.port in ports else RangeSet()
-            not_to = ANY_PORT - to
-        else:
-            to, not_to = ports, others
-        if match.side == "destination":
-            return (_Part({"protocol": protocols, "destination_port": not_to if match.negated else to}),)
-        if match.negated:
-            return (_Part({"protocol": protocols, "source_port": others, "destination_port": not_to}),)
-        return (
-            _Part({"protocol": protocols, "source_port": ports}),
-            _Part({"protocol": protocols, "source_port": others, "destination_port": to}),
-        )
 
     def _address_type_parts(self, match: ir.AddressTypeMatch, end: End | None) -> tuple[_Part, ...]:
         found = self.firewall.routing.addresses_of_type(match.types)
@@ -588,7 +557,7 @@ class _Run:
             return (_Part(unknown=True, holds=not match.negated),)
         if end is not None and match.side == "destination":
             return _constant((end.address in found) is not match.negated)
-        return (_Part({match.side: _chosen(found, self.any_address, not match.negated)}),)
+        return (_Part({match.side: _chosen(found, self.steady.any_address, not match.negated)}),)
 
     def _physdev_parts(self, match: ir.PhysdevMatch, state: _State) -> tuple[_Part, ...]:
         wanted = not match.negated
@@ -631,6 +600,75 @@ def _cut_one(
                 (matched if answer is part.holds else left).append(branch)
         rest = left
     missed += rest
+
+
+@dataclass(frozen=True, slots=True)
+class _Steady:
+    """The conditions that hang on the fields of a packet alone, until table nat changes its destination."""
+
+    family: int
+    known: dict[int, tuple[_Part, ...] | None] = field(default_factory=dict)
+
+    @property
+    def any_address(self) -> RangeSet:
+        return RangeSet.of((0, (1 << (32 if self.family == 4 else 128)) - 1))
+
+    def parts(self, match: ir.Match) -> tuple[_Part, ...] | None:
+        """The ways in which a condition holds, its negation included; None where they hang on more."""
+        # Rules share their conditions and keep them, so that one is the same object wherever it is met.
+        if id(match) not in self.known:
+            self.known[id(match)] = self._parts(match)
+        return self.known[id(match)]
+
+    def _parts(self, match: ir.Match) -> tuple[_Part, ...] | None:
+        wanted = not match.negated
+        match match:
+            case ir.AddressMatch(side=side, ranges=ranges):
+                return (_Part({side: _chosen(RangeSet.of(*ranges), self.any_address, wanted)}),)
+            case ir.ProtocolMatch(number=number):
+                return (_Part({"protocol": _chosen(RangeSet.single(number), ANY_PROTOCOL, wanted)}),)
+            case ir.PortMatch():
+                return _port_parts(match, None)
+            case ir.IcmpMatch(type=kind, code=code):
+                codes = RangeSet.of((kind * 256, kind * 256 + 255) if code is None else (kind * 256 + code,) * 2)
+                protocol = RangeSet.single(ICMP if self.family == 4 else ICMPV6)
+                return (_Part({"protocol": protocol, "icmp": _chosen(codes, ANY_ICMP, wanted)}),)
+            case ir.TcpFlagsMatch(mask=mask, flags=flags):
+                found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
+                return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
+            case ir.FragmentMatch():
+                # Connection tracking puts fragments together before any table sees them (nf_defrag_ipv4).
+                return _constant(match.negated)
+            case _:
+                return None
+
+
+@once
+def _steady(firewall: Firewall) -> _Steady:
+    return _Steady(firewall.family)
+
+
+def _port_parts(match: ir.PortMatch, to_port: int | None) -> tuple[_Part, ...]:
+    """The ways in which a condition on ports holds; ``to_port`` is that which table nat gave the packets."""
+    protocols = RangeSet.single(*PORT_PROTOCOLS)
+    ports = RangeSet.of(*match.ranges)
+    others = ANY_PORT - ports
+    if match.side == "source":
+        return (_Part({"protocol": protocols, "source_port": others if match.negated else ports}),)
+    if to_port is not None:
+        # One port stands for all that the packets had.
+        to = ANY_PORT if to_port in ports else RangeSet()
+        not_to = ANY_PORT - to
+    else:
+        to, not_to = ports, others
+    if match.side == "destination":
+        return (_Part({"protocol": protocols, "destination_port": not_to if match.negated else to}),)
+    if match.negated:
+        return (_Part({"protocol": protocols, "source_port": others, "destination_port": not_to}),)
+    return (
+        _Part({"protocol": protocols, "source_port": ports}),
+        _Part({"protocol": protocols, "source_port": others, "destination_port": to}),
+    )
 
 
 def _netmapped(target: ir.Rewrite, state: _State) -> list[_State]:
@@ -706,6 +744,12 @@ def _accepted(state: _State, visit: Visit, decision: Decision) -> _State:
     return state
 
 
+def _meets(box: Box, fields: Mapping[str, RangeSet]) -> bool:
+    """Whether any packet of a box has such values."""
+    return all(getattr(box, name).meets(values) for name, values in fields.items())
+
+
+@once
 def _addresses(rule: Rule) -> dict[str, RangeSet]:
     """The addresses that a rule asks for, by side, where it asks by one condition without negation."""
     asked: dict[str, RangeSet] = {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import SkipValidation
 
 from icclint.ir.base import Frozen
-from icclint.ir.match import MarkMatch, OpaqueMatch, UnknownTarget
-from icclint.ir.ruleset import Rule
+from icclint.ir.match import Continue, Goto, Jump, MarkMatch, OpaqueMatch, Target, UnknownTarget
+from icclint.ir.ruleset import Chain, Rule
 from icclint.source import Span
 
 
@@ -48,20 +50,51 @@ class Decision(Frozen):
     capture_with: str | None = None
 
 
-class Step(Frozen):
-    """One rule or policy that a packet met.
+class Step(NamedTuple):
+    """A rule that a packet met, or the chain of whose policy; ``depth`` counts the jumps to there.
 
     ``matched`` is None where the capture cannot tell; ``why`` is the condition that did not hold, or is not known.
     """
 
-    text: str
-    span: Span | None
+    met: Rule | Chain
     table: str
-    chain: str
     depth: int
     matched: bool | None
-    effect: str
     why: str = ""
+
+    @property
+    def text(self) -> str:
+        """The rule, or the policy, as it is written."""
+        return self.met.text if isinstance(self.met, Rule) else f"policy {self.met.policy}"
+
+    @property
+    def span(self) -> Span | None:
+        """Where it stands."""
+        return self.met.span
+
+    @property
+    def chain(self) -> str:
+        """The name of its chain."""
+        return self.met.chain if isinstance(self.met, Rule) else self.met.name
+
+    @property
+    def effect(self) -> str:
+        """What it does with a packet that it matches, in a word or two; empty where it does not match."""
+        if not self.matched:
+            return ""
+        return _effect_of(self.met.target) if isinstance(self.met, Rule) else self.met.policy or ""
+
+
+def _effect_of(target: Target) -> str:
+    match target:
+        case Jump(chain=chain):
+            return f"to chain {chain}"
+        case Goto(chain=chain):
+            return f"to chain {chain}, for good"
+        case Continue():
+            return "next rule"
+        case _:
+            return target.text.removeprefix("-j ").partition(" ")[0] or "not known"
 
 
 class Delivery(Frozen):
@@ -81,7 +114,7 @@ class Trace(Frozen):
 
     verdict: Verdict
     decision: Decision
-    steps: tuple[Step, ...]
+    steps: Annotated[tuple[Step, ...], SkipValidation]
     assumptions: tuple[Assumption, ...] = ()
     delivery: Delivery | None = None
 

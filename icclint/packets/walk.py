@@ -284,40 +284,25 @@ class _Walk:
 
     def _meets(self, rule: Rule, depth: int) -> bool:
         """Whether the rule's target is carried out. Where its target says nothing of the packet, doubt is kept out."""
-        answers = [self._one_holds(rule, place) for place in range(len(rule.matches))]
-        matched = all_hold(answers)
+        matched: bool | None = True
+        why = ""
+        for place, match in enumerate(rule.matches):
+            holds = self._one_holds(rule, place)
+            if holds is False:
+                matched, why = False, match.text
+                break
+            if holds is None and matched:
+                matched, why = None, match.text
         if matched is None and not isinstance(rule.target, ir.Continue):
-            answers = [self._decide(rule, place) for place in range(len(rule.matches))]
-            matched = all(answers)
-        why = next((m.text for m, answer in zip(rule.matches, answers, strict=True) if answer is matched), "")
-        self.steps.append(
-            Step(
-                text=rule.text,
-                span=rule.span,
-                table=rule.table,
-                chain=rule.chain,
-                depth=depth,
-                matched=matched,
-                effect=effect_of(rule) if matched else "",
-                why="" if matched else why,
-            )
-        )
+            failing = next((m for place, m in enumerate(rule.matches) if not self._decide(rule, place)), None)
+            matched, why = failing is None, failing.text if failing is not None else ""
+        self.steps.append(Step(rule, rule.table, depth, matched, why))
         return matched is True
 
     def _policy(self, visit: Visit, chain: Chain) -> Trace | None:
         if chain.policy is None:
             return self._end(Verdict.UNKNOWN, absent_policy(self.firewall, visit, chain))
-        self.steps.append(
-            Step(
-                text=f"policy {chain.policy}",
-                span=chain.span,
-                table=visit.table.name,
-                chain=chain.name,
-                depth=0,
-                matched=True,
-                effect=chain.policy,
-            )
-        )
+        self.steps.append(Step(chain, visit.table.name, 0, matched=True))
         decision = Decision(by="policy", text=f"policy {chain.policy} of chain {chain.name}", span=chain.span)
         if chain.policy == "ACCEPT":
             self._accept(visit, decision)
@@ -464,30 +449,6 @@ def marked(mark: int | None, value: int, mask: int) -> int | None:
     if mark is None:
         return value if mask == 0xFFFFFFFF else None
     return (mark & ~mask) ^ value
-
-
-def all_hold(answers: Iterable[bool | None]) -> bool | None:
-    """Conjunction in three-valued logic: one false answer is enough."""
-    result: bool | None = True
-    for answer in answers:
-        if answer is False:
-            return False
-        if answer is None:
-            result = None
-    return result
-
-
-def effect_of(rule: Rule) -> str:
-    """What a rule does with a packet that it matches, in a word or two."""
-    match rule.target:
-        case ir.Jump(chain=chain):
-            return f"to chain {chain}"
-        case ir.Goto(chain=chain):
-            return f"to chain {chain}, for good"
-        case ir.Continue():
-            return "next rule"
-        case _:
-            return rule.target.text.removeprefix("-j ").partition(" ")[0] or "not known"
 
 
 def _within(value: int, ranges: tuple[ir.Range, ...]) -> bool:

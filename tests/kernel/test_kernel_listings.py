@@ -134,4 +134,4 @@ def known(match: Match) -> bool:
 
 
 def meaning(match: Match) -> str:
-    return match.model_copy(update={"text": "", "span": None}).model_dump_json(warnings=False)
+    return match.model_copy(update={"text": ""}).model_dump_json(warnings=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
@@ -20,6 +20,7 @@ from icclint.api import (
     Share,
     Verdict,
     as_port_opening,
+    once,
     port_forwards,
     publications,
 )
@@ -132,7 +133,13 @@ def stated_publications(host: Host) -> list[Publication]:
 
 def forward_of(host: Host, publication: Publication) -> PortForward | None:
     """The DNAT of a published port."""
-    return next((found for found in port_forwards(host) if found.publication == publication), None)
+    return _forwards(host).get(publication)
+
+
+@once
+def _forwards(host: Host) -> Mapping[Publication, PortForward]:
+    # Of two that are the same, the first is asked.
+    return {forward.publication: forward for forward in reversed(port_forwards(host))}
 
 
 def opening_of(share: Share) -> PortOpening | None:
@@ -163,9 +170,17 @@ def supposed_bindings(host: Host, opening: PortOpening) -> list[Binding]:
     stated = bindings(host, opening.address, opening.protocol, opening.port)
     if stated is not None:
         return stated
-    service = (opening.address, opening.protocol, opening.port)
-    carried_out = [forward.publication for forward in port_forwards(host)]
-    return [(p.host_address, p.host_port) for p in carried_out if (p.address, p.protocol, p.port) == service]
+    return _carried_out(host).get((opening.address, opening.protocol, opening.port), [])
+
+
+@once
+def _carried_out(host: Host) -> Mapping[tuple[Address, int, int], list[Binding]]:
+    """The ports of the host that rules of table nat redirect, by where to."""
+    found: dict[tuple[Address, int, int], list[Binding]] = {}
+    for forward in port_forwards(host):
+        to = forward.publication
+        found.setdefault((to.address, to.protocol, to.port), []).append((to.host_address, to.host_port))
+    return found
 
 
 def network_of(host: Host, address: Address) -> Network | None:
@@ -175,8 +190,17 @@ def network_of(host: Host, address: Address) -> Network | None:
 
 def holder(host: Host, address: Address) -> Endpoint | None:
     """Who has an address on a bridge network."""
-    found = (endpoint for network in host.bridges for endpoint in network.endpoints if address in endpoint.addresses)
-    return next(found, None)
+    return _holders(host).get(address)
+
+
+@once
+def _holders(host: Host) -> Mapping[Address, Endpoint]:
+    found: dict[Address, Endpoint] = {}
+    for network in host.bridges:
+        for endpoint in network.endpoints:
+            for address in endpoint.addresses:
+                found.setdefault(address, endpoint)
+    return found
 
 
 def named(host: Host, address: Address) -> str:

@@ -1,0 +1,32 @@
+"""Questions about a model that are worked out once for each."""
+
+from icclint.ir.base import Frozen, once
+
+
+class Number(Frozen):
+    value: int
+
+
+def test_an_answer_is_worked_out_once_for_each_model() -> None:
+    asked: list[int] = []
+
+    @once
+    def double(number: Number) -> int:
+        asked.append(number.value)
+        return 2 * number.value
+
+    one, other = Number(value=1), Number(value=2)
+    assert [double(one), double(one), double(other), double(one)] == [2, 2, 4, 2]
+    assert asked == [1, 2]
+
+
+def test_what_was_answered_is_no_part_of_the_model() -> None:
+    @once
+    def double(number: Number) -> int:
+        return 2 * number.value
+
+    asked, unasked = Number(value=1), Number(value=1)
+    assert double(asked) == 2
+    assert asked == unasked
+    assert hash(asked) == hash(unasked)
+    assert asked.model_dump() == {"value": 1}
