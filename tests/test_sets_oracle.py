@@ -442,8 +442,8 @@ def packets_of(state: str) -> PacketClass:
 
 
 def engines_answer(packets: Packets, key: str) -> Function:
-    """The bit of an answer as the engine names it: a place has a column too."""
-    return packets.answer(re.sub(r"(@ [^:]+:\d+):\d+$", r"\1", key.removeprefix("match ")))
+    """The bit of an answer as the engine names it: it tells the column too, and which condition of the rule it is."""
+    return packets.answer(re.sub(r"(@ [^:]+:\d+):\d+ \d+$", r"\1", key.removeprefix("match ")))
 
 
 def judged(packets: Packets, judgement: Judgement) -> Mapping[Verdict, Function]:
