@@ -155,8 +155,7 @@ def draft(dump: TableDump) -> TableDraft:
             continue
         chain = chains.setdefault(command.chain, _Open())
         if command.kind in ("policy", "declare"):
-            head = as_command(command)
-            chain.policy, chain.span = None if head.policy == "-" else head.policy, head.span
+            chain.policy, chain.span = None if command.policy == "-" else command.policy, command.span
             continue
         if cut is not None and not dump.listed:
             _mark_cut(chains, last, command.chain, cut)

@@ -35,6 +35,11 @@ class Rules(Sequence[Rule]):
             self.made[position] = self.lowering.rule(self.commands.entries[position], position + 1)
         return self.made[position]
 
+    def __iter__(self) -> Iterator[Rule]:
+        # Rules are gone through time and again, and to ask for each by its place takes longer than to look it up.
+        for place in range(len(self.commands)):
+            yield self.made.get(place) or self[place]
+
     def __len__(self) -> int:
         return len(self.commands)
 

@@ -168,6 +168,7 @@ class _Space:
 
     def __init__(self, ruleset: Ruleset, table: Table, rules: Iterable[Rule]) -> None:
         self.family = ruleset.family
+        self.known: dict[int, tuple[_Region, ...] | None] = {}
         rules = list(rules)
         strange = any(_may_do_anything(rule, table) for rule in rules)
         targets = {type(rule.target) for rule in rules}
@@ -225,7 +226,7 @@ class _Space:
 
     def conditions(self, rule: Rule) -> tuple[tuple[_Region, ...], tuple[_Region, ...]]:
         """The packets that a rule surely matches, and those that it may match, as unions of regions."""
-        asked = [self._ways(match) for match in rule.matches]
+        asked = [self._known_ways(match) for match in rule.matches]
         known = [ways for ways in asked if ways is not None]
         count = 1
         for ways in known:
@@ -236,13 +237,20 @@ class _Space:
         return (may if len(known) == len(asked) else ()), may
 
     def _all_of(self, regions: Iterable[_Region]) -> _Region | None:
-        found: _Region = {}
+        found: dict[str, RangeSet] = {}
         for region in regions:
-            both = _common(found, region)
-            if both is None:
-                return None
-            found = both
-        return {name: values for name, values in found.items() if values != self.domains[name]}
+            for name, values in region.items():
+                both = found[name] & values if name in found else values
+                if not both:
+                    return None
+                found[name] = both
+        return {name: values for name, values in found.items() if values.ranges != self.domains[name].ranges}
+
+    def _known_ways(self, match: ir.Match) -> tuple[_Region, ...] | None:
+        # Rules share their conditions and keep them, so that one is the same object wherever it is met.
+        if id(match) not in self.known:
+            self.known[id(match)] = self._ways(match)
+        return self.known[id(match)]
 
     def _ways(self, match: ir.Match) -> tuple[_Region, ...] | None:
         """The ways to meet a condition, negation included; None where it may hold or fail each time it is asked."""
@@ -437,7 +445,7 @@ class _Callers:
 def _only(region: _Region, name: str) -> int | None:
     """The one value of a field that a region's packets have, if it is one."""
     values = region.get(name)
-    return values.least if values is not None and values.size == 1 else None
+    return values.only if values is not None else None
 
 
 def _changes_the_way(target: ir.Target, known: Mapping[str, object]) -> bool:
@@ -481,6 +489,9 @@ class _Picker:
         return self._usual | {name: self._value(name, values) for name, values in region.items()}
 
     def _value(self, name: str, values: RangeSet) -> int:
+        only = values.only
+        if only is not None:
+            return only
         # Any value will do, so the first few ranges are enough to choose from.
         return min((self._of_range(name, first, last) for first, last in values.ranges[:4]))[1]
 

@@ -37,6 +37,8 @@ class RangeSet:
         return bool(self.ranges)
 
     def __contains__(self, value: int) -> bool:
+        if len(self.ranges) == 1:
+            return self.ranges[0][0] <= value <= self.ranges[0][1]
         place = bisect_right(self.ranges, (value, _BEYOND)) - 1
         return place >= 0 and value <= self.ranges[place][1]
 
@@ -72,6 +74,14 @@ class RangeSet:
     def size(self) -> int:
         """How many values it has (more than ``len`` can say for IPv6)."""
         return sum(last - first + 1 for first, last in self.ranges)
+
+    @property
+    def only(self) -> int | None:
+        """Its value, where it has one only."""
+        if len(self.ranges) != 1:
+            return None
+        first, last = self.ranges[0]
+        return first if first == last else None
 
     @property
     def least(self) -> int:

@@ -173,6 +173,11 @@ class Line(NamedTuple):
         return self.shape.kind
 
     @property
+    def policy(self) -> str | None:
+        """As of the command."""
+        return None if self.shape.policy is None else self.words[self.shape.policy]
+
+    @property
     def text(self) -> str:
         """The line itself."""
         return self.document.lines[self.number - 1]
