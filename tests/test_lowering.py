@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from icclint.ir.ruleset import interfaces_of
 from icclint.lower.clause import Surroundings
 from icclint.lower.rule import Lowering, lower_command
 from icclint.parse.dump import Command, Line
@@ -36,7 +37,9 @@ def compare(rules: Iterable[Command | Line], around: Surroundings) -> int:
     for number, entry in enumerate(rules, start=1):
         command = entry.command() if isinstance(entry, Line) else entry
         assert lowering.rule(entry, number) == lower_command(command, around, number)
-        compared += isinstance(entry, Line)
+        if isinstance(entry, Line):
+            assert lowering.interfaces(entry) == interfaces_of(lowering.rule(entry, number))
+            compared += 1
     return compared
 
 

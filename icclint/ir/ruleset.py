@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated
@@ -33,11 +34,22 @@ class Rule(Frozen):
     span: Span
 
 
+Interfaces = tuple[str | None, str | None]
+"""The names that a rule asks for, in and out; None where it asks for none, or for no certain one."""
+
+
+class LazyRules(Sequence[Rule]):
+    """Rules that are made when they are looked at: a large dump has many, and most are about other bridges."""
+
+    @abstractmethod
+    def interfaces(self) -> Iterator[Interfaces]:
+        """What each rule asks for, in order, which can be told without making it."""
+
+
 class Chain(Frozen):
     """A chain. ``policy`` is None for chains that users made, and for built-in ones whose policy is not captured.
 
-    ``rules`` is a sequence that hands out `Rule` values when they are looked at, so that a large dump need not
-    become as many models. ``span`` is the place of its policy or declaration, where there is one.
+    ``span`` is the place of its policy or declaration, where there is one.
     """
 
     name: str
@@ -52,17 +64,23 @@ class Chain(Frozen):
         return (self.rules[place] for place in sorted(places))
 
     @cached_property
-    def _by_interfaces(self) -> Mapping[tuple[str | None, str | None], list[int]]:
-        """The places of the rules by the exact names that they ask for, in and out."""
-        found: dict[tuple[str | None, str | None], list[int]] = {}
-        for place, rule in enumerate(self.rules):
-            names: dict[str, str] = {
-                match.side: match.pattern
-                for match in rule.matches
-                if isinstance(match, InterfaceMatch) and not match.negated and not match.pattern.endswith("+")
-            }
-            found.setdefault((names.get("in"), names.get("out")), []).append(place)
+    def _by_interfaces(self) -> Mapping[Interfaces, list[int]]:
+        """The places of the rules by the exact names that they ask for."""
+        asked = self.rules.interfaces() if isinstance(self.rules, LazyRules) else map(interfaces_of, self.rules)
+        found: dict[Interfaces, list[int]] = {}
+        for place, names in enumerate(asked):
+            found.setdefault(names, []).append(place)
         return found
+
+
+def interfaces_of(rule: Rule) -> Interfaces:
+    """The names that a rule asks for."""
+    names: dict[str, str] = {
+        match.side: match.pattern
+        for match in rule.matches
+        if isinstance(match, InterfaceMatch) and not match.negated and not match.pattern.endswith("+")
+    }
+    return names.get("in"), names.get("out")
 
 
 class Table(Frozen):

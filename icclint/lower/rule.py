@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from icclint.ir import match as ir
-from icclint.ir.ruleset import BUILT_IN_CHAINS, Rule
+from icclint.ir.ruleset import BUILT_IN_CHAINS, Interfaces, Rule
 from icclint.lower.clause import Clause, Surroundings, clauses_of, comment_of, matches_of, shown_with, target_of
 from icclint.lower.options import Support, option_table, plain_keyword
 from icclint.parse.dump import CUT, Command, Line, Option, OptionShape, Shape, unquoted
@@ -58,6 +58,7 @@ class Lowering:
     """
 
     around: Surroundings
+    _interfaces: dict[Shape, tuple[int | None, int | None]] = field(default_factory=dict, compare=False, repr=False)
     _loaded: dict[Shape, _Values] = field(default_factory=dict, compare=False, repr=False)
     _plans: dict[tuple[object, ...], _Plan] = field(default_factory=dict, compare=False, repr=False)
     _known: dict[tuple[object, ...], dict[object, Any]] = field(default_factory=dict, compare=False, repr=False)
@@ -65,6 +66,17 @@ class Lowering:
     def rule(self, entry: Command | Line, number: int) -> Rule:
         """The rule that an entry of a dump makes; ``number`` is its place in its chain, from 1."""
         return self._of_line(entry, number) if isinstance(entry, Line) else lower_command(entry, self.around, number)
+
+    def interfaces(self, line: Line) -> Interfaces:
+        """The names that the rule of a line asks for, as `interfaces_of` tells them of the rule."""
+        places = self._interfaces.get(line.shape)
+        if places is None:
+            places = self._interfaces[line.shape] = _interface_places(line.shape)
+        if places == (None, None):
+            return None, None
+        words = line.words
+        name, to = (None if place is None or words[place].endswith("+") else words[place] for place in places)
+        return name, to
 
     def _of_line(self, line: Line, number: int) -> Rule:
         words = line.words
@@ -168,6 +180,11 @@ class _Plan:
     target_values: _Values
     targets: dict[object, Any]
     comments: tuple[int, ...]
+
+
+def _interface_places(shape: Shape) -> tuple[int | None, int | None]:
+    places = {option.name: option.values[0] for option in shape.options if not option.negated and option.values}
+    return places.get("in_interface"), places.get("out_interface")
 
 
 def _loading(shape: Shape) -> list[OptionShape]:

@@ -6,17 +6,17 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
-from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Rule, Ruleset, Table
+from icclint.ir.ruleset import BUILT_IN_CHAINS, Chain, Interfaces, LazyRules, Rule, Ruleset, Table, interfaces_of
 from icclint.lower.clause import Surroundings
 from icclint.lower.draft import Shown, TableDraft, draft
 from icclint.lower.place import Place, Placed, family_of_name, place_all, shows_every_table
 from icclint.lower.rule import Lowering
-from icclint.parse.dump import Commands, Dump, TableDump
+from icclint.parse.dump import Commands, Dump, Line, TableDump
 from icclint.source import Gap, Span
 
 
 @dataclass(frozen=True, slots=True)
-class Rules(Sequence[Rule]):
+class Rules(LazyRules):
     """The rules of a chain, made from their commands when they are looked at, each once."""
 
     commands: Commands
@@ -42,6 +42,11 @@ class Rules(Sequence[Rule]):
 
     def __len__(self) -> int:
         return len(self.commands)
+
+    def interfaces(self) -> Iterator[Interfaces]:
+        """What each rule asks for."""
+        for place, entry in enumerate(self.commands.entries):
+            yield self.lowering.interfaces(entry) if isinstance(entry, Line) else interfaces_of(self[place])
 
 
 MOST_TABLES = 256

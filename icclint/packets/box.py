@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from icclint.packets.ranges import Range, RangeSet
+
+_About = TypeVar("_About")
 
 ANY_PROTOCOL = RangeSet.of((0, 255))
 ANY_PORT = RangeSet.of((0, 65535))
@@ -39,6 +42,10 @@ class Box:
             narrowed[name] = both
         return replace(self, **narrowed) if narrowed else self
 
+    def meets(self, conditions: Mapping[str, RangeSet]) -> bool:
+        """Whether any packet of the box has, in each named field, one of the given values."""
+        return all(getattr(self, name).meets(values) for name, values in conditions.items())
+
     def without(self, conditions: Mapping[str, RangeSet]) -> Iterator[Box]:
         """The rest of the box, as disjoint boxes."""
         inside = self
@@ -53,19 +60,74 @@ class Box:
 
     def minus(self, others: Iterable[Box]) -> list[Box]:
         """What is left of the box when others are taken out, as disjoint boxes."""
-        left = [self]
+        left = ByAddress(lambda box: (box.source, box.destination), (self,))
         for other in others:
+            fields = other.fields
+            for box in left.take(fields):
+                # To take out what is not in it would cut a box in pieces for nothing.
+                left.add(box.without(fields) if box.meets(fields) else (box,))
             if not left:
                 break
-            fields = other.fields
-            # To take out what is not in it would cut a box in pieces for nothing.
-            left = [rest for box in left for rest in ([box] if box & fields is None else box.without(fields))]
-        return left
+        return left.take({})
 
     @property
     def fields(self) -> dict[str, RangeSet]:
         """The set of each field, by its name."""
         return {name: getattr(self, name) for name in FIELDS}
+
+
+class ByAddress(Generic[_About]):
+    """Things about packets, found by the one address that they are about.
+
+    Docker's rules for links and published ports name one address each. What they are asked about is kept apart by it,
+    so that a chain of many such rules takes time in proportion to their number. ``ends`` tells the sources and the
+    destinations of the packets that a thing is about.
+    """
+
+    def __init__(self, ends: Callable[[_About], tuple[RangeSet, RangeSet]], things: Iterable[_About]) -> None:
+        self.ends = ends
+        self.wide: list[_About] = []
+        self.about: dict[tuple[str, int], list[_About]] = {}
+        self.add(things)
+
+    def add(self, things: Iterable[_About]) -> None:
+        """Puts things among the others."""
+        for thing in things:
+            self._place(thing).append(thing)
+
+    def _place(self, thing: _About) -> list[_About]:
+        for side, addresses in zip(_SIDES, self.ends(thing), strict=True):
+            if addresses.only is not None:
+                return self.about.setdefault((side, addresses.only), [])
+        return self.wide
+
+    def find(self, asked: Mapping[str, RangeSet]) -> list[_About]:
+        """What may be about packets with such addresses; all where none are given."""
+        return [*self.wide, *(thing for key in self._keys(asked) for thing in self.about[key])]
+
+    def take(self, asked: Mapping[str, RangeSet]) -> list[_About]:
+        """The same, taken out."""
+        taken, self.wide = self.wide, []
+        for key in self._keys(asked):
+            taken += self.about.pop(key)
+        return taken
+
+    def _keys(self, asked: Mapping[str, RangeSet]) -> list[tuple[str, int]]:
+        keys = []
+        for side in _SIDES:
+            wanted = asked.get(side)
+            only = wanted.only if wanted is not None else None
+            if only is not None:
+                keys += [key for key in ((side, only),) if key in self.about]
+            else:
+                keys += [key for key in self.about if key[0] == side and (wanted is None or key[1] in wanted)]
+        return keys
+
+    def __bool__(self) -> bool:
+        return bool(self.wide or self.about)
+
+
+_SIDES = ("source", "destination")
 
 
 def merged(boxes: Iterable[Box]) -> list[Box]:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, cached_property
+from itertools import islice
+from operator import itemgetter
 
-from icclint.packets.box import Box, merged
+from icclint.packets.box import Box, ByAddress, merged
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, SYN, TCP, UDP, Packet
 from icclint.packets.ranges import RangeSet
 from icclint.packets.verdict import Assumption, Decision, Verdict
@@ -104,12 +106,18 @@ class Judgement:
         box = self.packets.box & conditions
         if box is None:
             return None
-        parts = ((outcome, outcome.box & conditions) for outcome in self.outcomes)
+        # In the order of all of them, of which the first is shown.
+        near = (outcome for _, outcome in sorted(self._by_address.find(conditions), key=itemgetter(0)))
+        parts = ((outcome, outcome.box & conditions) for outcome in near)
         return Judgement(
             replace(self.packets, box=box),
             tuple(replace(outcome, box=part) for outcome, part in parts if part is not None),
             self.standing,
         )
+
+    @cached_property
+    def _by_address(self) -> ByAddress[tuple[int, Outcome]]:
+        return ByAddress(lambda one: (one[1].box.source, one[1].box.destination), enumerate(self.outcomes))
 
     def extent(self, verdict: Verdict) -> Extent:
         """How much of the class meets a verdict, tables that were not captured left aside."""
@@ -212,8 +220,11 @@ def _two_ends(packets: PacketClass, box: Box) -> tuple[int, int] | None:
 
     A packet from an address to itself never leaves its sender, so no host sees it but the one that sends it.
     """
-    sources = [a for a in packets.favourites if a in box.source] + list(box.source.first(2))
-    destinations = [a for a in packets.favourites if a in box.destination] + list(box.destination.first(2))
+    # Of two, one is another address than that of the other end.
+    sources, destinations = (
+        [*islice((address for address in packets.favourites if address in ends), 2), *ends.first(2)]
+        for ends in (box.source, box.destination)
+    )
     return next(((s, d) for s in sources for d in destinations if s != d or packets.to_itself), None)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from icclint.ir import match as ir
 from icclint.ir.base import once
 from icclint.ir.ruleset import Chain, Rule
-from icclint.packets.box import ANY_FLAGS, ANY_ICMP, ANY_PORT, ANY_PROTOCOL, Box
+from icclint.packets.box import ANY_FLAGS, ANY_ICMP, ANY_PORT, ANY_PROTOCOL, Box, ByAddress
 from icclint.packets.firewall import (
     Firewall,
     Visit,
@@ -101,55 +101,8 @@ _ALWAYS = (_Part(),)
 _NEVER: tuple[_Part, ...] = ()
 
 
-class _Waiting:
-    """States that wait for the next rule, found by the one address that they are about.
-
-    Docker's rules for links and published ports name one address each. Kept apart by it, a state meets only the rules
-    that can concern it, and a chain of many such rules takes time in proportion to their number.
-    """
-
-    def __init__(self, states: Iterable[_State]) -> None:
-        self.wide: list[_State] = []
-        self.about: dict[tuple[str, int], list[_State]] = {}
-        self.add(states)
-
-    def add(self, states: Iterable[_State]) -> None:
-        """Puts states among those that wait."""
-        for state in states:
-            self._place(state).append(state)
-
-    def _place(self, state: _State) -> list[_State]:
-        for side in ("source", "destination"):
-            ranges = getattr(state.box, side).ranges
-            if side == "destination" and state.end is not None:
-                ranges = ((state.end.address, state.end.address),)
-            if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
-                return self.about.setdefault((side, ranges[0][0]), [])
-        return self.wide
-
-    def take(self, asked: Mapping[str, RangeSet]) -> list[_State]:
-        """Takes out the states that a rule can concern which asks for such addresses."""
-        taken, self.wide = self.wide, []
-        for key in self._keys(asked):
-            taken += self.about.pop(key)
-        return taken
-
-    def _keys(self, asked: Mapping[str, RangeSet]) -> list[tuple[str, int]]:
-        keys = []
-        for side in ("source", "destination"):
-            wanted = asked.get(side)
-            if wanted is not None and wanted.size == 1:
-                keys += [key for key in ((side, wanted.least),) if key in self.about]
-            else:
-                keys += [key for key in self.about if key[0] == side and (wanted is None or key[1] in wanted)]
-        return keys
-
-    def all(self) -> list[_State]:
-        """Takes all out."""
-        return self.take({})
-
-    def __bool__(self) -> bool:
-        return bool(self.wide or self.about)
+def _ends(state: _State) -> tuple[RangeSet, RangeSet]:
+    return state.box.source, state.box.destination if state.end is None else RangeSet.single(state.end.address)
 
 
 @dataclass
@@ -340,7 +293,7 @@ class _Run:
     ) -> list[_State]:
         """Takes states through a chain. Gives those that come back from it; what a rule accepts goes to ``passed``."""
         back: list[_State] = []
-        waiting = _Waiting(states)
+        waiting = ByAddress(_ends, states)
         for rule in chain.rules_for(self._interfaces(states)):
             if not waiting:
                 break
@@ -352,12 +305,12 @@ class _Run:
                 self._cut(rule, state, matched, missed)
             if self.steps > MOST_STEPS:
                 given_up = Decision(by="rule", text=f"given up at: {rule.text}", span=rule.span, rule=rule)
-                self._stop(matched + missed + waiting.all(), Verdict.UNKNOWN, given_up)
+                self._stop(matched + missed + waiting.take({}), Verdict.UNKNOWN, given_up)
                 return back
             if matched:
                 missed = self._rejoined(missed + self._target(visit, rule, matched, passed, back, depth))
             waiting.add(missed)
-        return self._rejoined(back + waiting.all())
+        return self._rejoined(back + waiting.take({}))
 
     def _rejoined(self, states: list[_State]) -> list[_State]:
         """States of which none is another one but for what it assumes, or each jump that is not certain would double
@@ -447,7 +400,7 @@ class _Run:
         """
         if target.how == "prefix":
             return _netmapped(target, state)
-        ends = self._ends(target)
+        ends = self._new_ends(target)
         if not ends:
             return []
         translated: list[_State] = []
@@ -462,7 +415,7 @@ class _Run:
                 state = replace(state, assumed=(*state.assumed, no))
         return [*translated, replace(state, end=ends[-1])]
 
-    def _ends(self, target: ir.Rewrite) -> list[End]:
+    def _new_ends(self, target: ir.Rewrite) -> list[End]:
         """The destinations that a rule may give; none where they are not known, or too many."""
         addresses = target.addresses
         if target.how == "interface":
@@ -488,7 +441,7 @@ class _Run:
     def _cut(self, rule: Rule, state: _State, matched: list[_State], missed: list[_State]) -> None:
         """Cuts a state into what the rule matches and what it does not."""
         asked = [self._parts(match, state) for match in rule.matches]
-        if not all(asked) or any(len(parts) == 1 and not _meets(state.box, parts[0].fields) for parts in asked):
+        if not all(asked) or any(len(parts) == 1 and not state.box.meets(parts[0].fields) for parts in asked):
             # One condition holds for none of it, so that there is nothing to cut by the others: a guard in table raw
             # asks for an address first, and then for another interface than nearly all packets have.
             self.steps += 1
@@ -742,11 +695,6 @@ def _accepted(state: _State, visit: Visit, decision: Decision) -> _State:
     if visit.table.name == "filter" or state.accepted is None:
         return replace(state, accepted=decision)
     return state
-
-
-def _meets(box: Box, fields: Mapping[str, RangeSet]) -> bool:
-    """Whether any packet of a box has such values."""
-    return all(getattr(box, name).meets(values) for name, values in fields.items())
 
 
 @once
