@@ -23,7 +23,7 @@ from icclint.command.exits import (
     OK,
     SEVERITIES,
     USAGE,
-    Verdict,
+    ExitCode,
     exit_code,
     fail,
 )
@@ -137,8 +137,8 @@ def check(
         run = replace(run, parts=compared(run.parts, known.values))
     least = fail_on or run.settings.fail_on
     options = options_of(asked, run, known, least, delivery) if evidence else None
-    verdict = Verdict(least, strict)
-    run = replace(run, parts=verdict.of(run.parts))
+    ending = ExitCode(least, strict)
+    run = replace(run, parts=ending.of(run.parts))
     if evidence or len(targets) > 1:
         run = run.again()
     written = Run(run.parts, run.rules, run.chosen_by, delivery)
@@ -148,8 +148,8 @@ def check(
         from icclint.evidence import manifest  # noqa: PLC0415
 
         reports = {form: FORMATS[form](written) for form in sorted({"json", *(form for form, _ in targets)})}
-        write(manifest(run.report, options, reports, verdict.code), evidence, coloured=False)
-    sys.exit(verdict.code)
+        write(manifest(run.report, options, reports, ending.code), evidence, coloured=False)
+    sys.exit(ending.code)
 
 
 @main.group("baseline", cls=_Commands)

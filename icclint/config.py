@@ -26,7 +26,7 @@ SHARED_TABLE = ("tool", "icclint")
 
 class _Table(BaseModel):
     # Strict, since a date that is a text, or a reason that is a number, is a slip.
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class Acceptance(_Table):

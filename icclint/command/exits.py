@@ -31,7 +31,7 @@ Exit codes, the highest that applies:
 """
 
 
-class Verdict:
+class ExitCode:
     """The exit code for a report of which the parts are going by: the highest that applies to one of them."""
 
     def __init__(self, fail_on: str, strict: bool) -> None:

@@ -41,7 +41,7 @@ Names = Annotated[list[str], BeforeValidator(_or_no_items)]
 
 
 class _Inspected(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
 
 class InspectedPool(_Inspected):
