@@ -123,8 +123,9 @@ class Lowering:
 
     def _planned(self, shape: Shape, words: Sequence[str]) -> _Plan:
         clauses = list(_clause_shapes(shape, words))
-        targets = [clause for clause in clauses if clause.owner.startswith("target.")]
-        asking = [clause for clause in clauses if clause not in targets and not clause.has_no_effect(words)]
+        targets = [clause for clause in clauses if clause.is_target]
+        asking = [clause for clause in clauses if not clause.is_target and not clause.has_no_effect(words)]
+        # Where there is no target, what iptables-nft could not print may be one.
         deciding = targets or clauses
         return _Plan(
             conditions=tuple((clause, self._known.setdefault(clause.kind(words), {})) for clause in asking),
@@ -147,6 +148,11 @@ class _ClauseShape:
     options: tuple[OptionShape, ...]
     headed: bool
     values: _Values
+
+    @property
+    def is_target(self) -> bool:
+        """Whether it names the target and says what that is told."""
+        return self.owner.startswith("target.")
 
     def clause(self, words: Sequence[str]) -> Clause:
         """The clause of a line."""
@@ -171,8 +177,9 @@ class _ClauseShape:
 class _Plan:
     """How lines of one shape with the same extensions become rules.
 
-    ``conditions`` are clauses, each with what was made of it by its values. The target is made of ``deciding``, and was
-    made before of the values, and the built-in chain, that ``targets`` has. ``comments`` are places of words.
+    ``conditions`` are clauses, each with what was made of it before, by its values. The target is made of the clauses
+    ``deciding``; what was made of them before is in ``targets``, by their values and the built-in chain. ``comments``
+    are places of words.
     """
 
     conditions: tuple[tuple[_ClauseShape, dict[object, Any]], ...]
