@@ -16,6 +16,8 @@ from benchmarks.goals import Goal, read_goals
 from benchmarks.inputs import DIGESTS, Inputs
 from benchmarks.measure import FailedError, NotMeasuredError, Program, Sample, Series, compared, exponent, growing
 from benchmarks.results import MARK
+from benchmarks.stages import STAGES
+from benchmarks.stages import main as stages
 from benchmarks.variants import variant
 from icclint.lower.host import lower_host
 from icclint.parse.kind import kind_of
@@ -185,3 +187,10 @@ def test_a_run_writes_a_table_its_figures_and_the_page(tmp_path: Path) -> None:
     assert "| D5" in written
     assert "before" not in written
     assert "| D5" in run.output
+
+
+def test_each_stage_of_a_dump_has_its_time() -> None:
+    shown = CliRunner().invoke(stages, ["docker-100", "dead-100"], catch_exceptions=False).output.splitlines()
+    assert shown[0].split(" | ")[1:] == [*STAGES[:-1], f"{STAGES[-1]} |"]
+    assert [line.split()[1] for line in shown[2:]] == ["docker-100", "dead-100"]
+    assert all(len(line.split("|")) == len(STAGES) + 3 for line in shown)
