@@ -331,6 +331,7 @@ def test_a_rule_that_takes_too_long_is_not_assessed_and_not_called_dead(monkeypa
     monkeypatch.setattr(dead, "MOST_PIECES", 30)
     assert assess_rules(RULESET, ruleset) == dead.Assessment((), (rules[-1],))
     monkeypatch.setattr(dead, "MOST_STEPS", 0)
+    monkeypatch.setattr(dead, "MORE_STEPS", 0)
     assert assess_rules(RULESET, ruleset) == dead.Assessment((), rules)
 
 

@@ -25,7 +25,9 @@ from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP
 from icclint.packets.ranges import RangeSet
 
 MOST_STEPS = 3_000_000
-"""How much work one table may take, in rules met and fields cut, before the rules that are left are not assessed."""
+"""How much work any table may take, in rules met and fields cut, before the rules that are left are not assessed."""
+MORE_STEPS = 30
+"""How much more for each of its rules. Most take half of that, however many there are."""
 STEPS_OF_A_PACKET = 10
 """What trying one more packet counts for."""
 MOST_PIECES = 5_000
@@ -541,6 +543,7 @@ class _Search:
         self.picker = _Picker(space.domains, (rule for rules in compiled.values() for rule in rules))
         self.hooks = {name: space.at_hook(name) for name in BUILT_IN_CHAINS.get(table.name, ())}
         self.steps = 0
+        self.most_steps = MOST_STEPS + MORE_STEPS * sum(map(len, compiled.values()))
 
     def judge(self, chain: _Chain, place: int) -> DeadRule | None:
         """Whether and why a rule is dead. Raises `_GivenUpError` where that takes too long."""
@@ -623,7 +626,7 @@ class _Search:
 
     def _count(self, steps: int = 1) -> None:
         self.steps += steps
-        if self.steps > MOST_STEPS:
+        if self.steps > self.most_steps:
             raise _GivenUpError
 
     def _matching(self, chain: _Chain, packet: _Values, end: int) -> Iterator[tuple[int, _Rule]]:
