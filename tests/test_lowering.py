@@ -73,3 +73,22 @@ def test_a_target_hangs_on_the_chain_where_the_kernel_says_so() -> None:
     lowering = Lowering(replace(AROUND[0], table="nat"))
     targets = [lowering.rule(entry, 1).target for entry in (one, two, three)]
     assert [getattr(target, "of", None) for target in targets] == ["source", "destination", None]
+
+
+def test_a_negation_is_told_as_it_is_written() -> None:
+    lines = ("-A ONE ! -d 10.0.0.1 -j DROP", "-A ONE -d ! 10.0.0.1 -j DROP", "-A ONE -i eth0 -i + -j DROP")
+    assert compare(entries(lines * 3), AROUND[0]) >= 2 * len(lines)
+
+
+def test_a_rule_is_told_with_single_blanks_as_iptables_prints_it() -> None:
+    line = '-A ONE -s  10.0.0.1\t-m comment --comment "two  blanks" -j   DROP'
+    (entry,) = entries((line,))
+    rule = Lowering(AROUND[0]).rule(entry, 1)
+    assert rule.text == '-A ONE -s 10.0.0.1 -m comment --comment "two  blanks" -j DROP'
+    assert rule.text.endswith(rule.target.text)
+    assert rule.span.end_column == len(line) + 1
+
+
+def test_options_of_no_extension_are_one_condition() -> None:
+    (entry,) = entries(("-A ONE --foo 1 -s 10.0.0.1 --bar 1 -j ACCEPT",))
+    assert [match.text for match in Lowering(AROUND[0]).rule(entry, 1).matches] == ["-s 10.0.0.1", "--foo 1 --bar 1"]

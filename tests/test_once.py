@@ -1,5 +1,9 @@
 """Questions about a model that are worked out once for each."""
 
+from collections.abc import Iterator
+
+import pytest
+
 from icclint.ir.base import Frozen, once
 
 
@@ -30,3 +34,22 @@ def test_what_was_answered_is_no_part_of_the_model() -> None:
     assert asked == unasked
     assert hash(asked) == hash(unasked)
     assert asked.model_dump() == {"value": 1}
+
+
+def test_a_changed_copy_is_asked_anew() -> None:
+    @once
+    def double(number: Number) -> int:
+        return 2 * number.value
+
+    number = Number(value=1)
+    assert double(number) == 2
+    assert double(number.model_copy(update={"value": 5})) == 10
+    assert double(number) == 2
+
+
+def test_what_can_be_had_once_only_is_no_answer() -> None:
+    def countdown(number: Number) -> Iterator[int]:
+        yield from range(number.value, 0, -1)
+
+    with pytest.raises(TypeError, match="countdown yields"):
+        once(countdown)

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from inspect import isgeneratorfunction
+from typing import Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,12 +16,22 @@ class Frozen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True)
 
+    def __copy__(self) -> Self:
+        """A copy without what was worked out of the fields, since `model_copy` may change these."""
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
+
 
 def once(question: Callable[[_Model], _Answer]) -> Callable[[_Model], _Answer]:
     """A question about a frozen model that is worked out once for each, as by `functools.cached_property`.
 
-    It is for questions that the model's own module cannot answer. The answer is shared, so it must not change either.
+    It is for questions that the model's own module cannot answer. The answer is shared, so it must be a value that does
+    not change. Raises TypeError for a generator function, whose answer can be had once only.
     """
+    if isgeneratorfunction(question):
+        raise TypeError(f"{question.__qualname__} yields, and would have nothing to say the second time")
     name = f"{question.__module__}.{question.__qualname__}"
 
     @wraps(question)

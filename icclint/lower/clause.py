@@ -126,8 +126,8 @@ def _owner(general: list[Clause], clauses: list[Clause], keyword: str, known: Op
     if known.support(f"match.{name}", keyword) is not Support.UNRECOGNISED:
         clauses.append(Clause(f"match.{name}"))
     elif not clauses:
-        general.append(Clause("command"))
-    return (clauses or general)[-1]
+        clauses.append(Clause("command"))
+    return clauses[-1]
 
 
 def matches_of(clause: Clause, around: Surroundings) -> Iterator[ir.Match]:
@@ -393,6 +393,7 @@ def _set_mark(clause: Clause, common: dict[str, Any]) -> ir.Target:
 
 
 def comment_of(clauses: Iterable[Clause]) -> str | None:
+    """What the comments of a rule say."""
     comments = [o.values[0] for clause in clauses for o in clause.options if o.keyword == "--comment"]
     return " ".join(comments) if comments else None
 

@@ -25,7 +25,7 @@ def lower_command(command: Command, around: Surroundings, number: int) -> Rule:
         "chain": command.chain or "",
         "number": number,
         "counters": command.counters,
-        "text": _without_counters(command.text),
+        "text": _without_counters(_spaced(command.text)),
         "exact": not any(option.text.startswith("[") for option in command.options),
         "span": command.span,
     }
@@ -58,7 +58,9 @@ class Lowering:
     """
 
     around: Surroundings
-    _interfaces: dict[Shape, tuple[int | None, int | None]] = field(default_factory=dict, compare=False, repr=False)
+    _interfaces: dict[Shape, tuple[tuple[int, ...], tuple[int, ...]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
     _loaded: dict[Shape, _Values] = field(default_factory=dict, compare=False, repr=False)
     _plans: dict[tuple[object, ...], _Plan] = field(default_factory=dict, compare=False, repr=False)
     _known: dict[tuple[object, ...], dict[object, Any]] = field(default_factory=dict, compare=False, repr=False)
@@ -72,10 +74,10 @@ class Lowering:
         places = self._interfaces.get(line.shape)
         if places is None:
             places = self._interfaces[line.shape] = _interface_places(line.shape)
-        if places == (None, None):
+        if places == ((), ()):
             return None, None
         words = line.words
-        name, to = (None if place is None or words[place].endswith("+") else words[place] for place in places)
+        name, to = (next((words[place] for place in side if not words[place].endswith("+")), None) for side in places)
         return name, to
 
     def _of_line(self, line: Line, number: int) -> Rule:
@@ -163,7 +165,17 @@ class _ClauseShape:
 
     def kind(self, words: Sequence[str]) -> tuple[object, ...]:
         """All that its meaning hangs on but the values."""
-        told = [(one.name, words[one.keyword], one.negated, len(one.values), one.typed) for one in self.options]
+        # A `!` may stand before the keyword or behind it.
+        told = [
+            (
+                one.name,
+                words[one.keyword],
+                one.negated,
+                one.typed,
+                *(place - one.first for place in (one.keyword, *one.values)),
+            )
+            for one in self.options
+        ]
         return self.owner, self.headed, *told
 
     def has_no_effect(self, words: Sequence[str]) -> bool:
@@ -189,9 +201,13 @@ class _Plan:
     comments: tuple[int, ...]
 
 
-def _interface_places(shape: Shape) -> tuple[int | None, int | None]:
-    places = {option.name: option.values[0] for option in shape.options if not option.negated and option.values}
-    return places.get("in_interface"), places.get("out_interface")
+def _interface_places(shape: Shape) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Where the names stand that a rule asks for, in and out; the last first, as `interfaces_of` takes it."""
+    names, to = (
+        tuple(option.values[0] for option in reversed(shape.options) if option.name == name and not option.negated)
+        for name in ("in_interface", "out_interface")
+    )
+    return names, to
 
 
 def _loading(shape: Shape) -> list[OptionShape]:
@@ -215,6 +231,14 @@ def _values_of(options: Iterable[OptionShape]) -> _Values:
 
 def _nothing(_: Sequence[str]) -> None:
     return None
+
+
+_WORDS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\S+')
+
+
+def _spaced(text: str) -> str:
+    """A rule with single blanks between its words, as iptables prints it, and not as somebody may have typed it."""
+    return " ".join(_WORDS.findall(text)) if "  " in text or "\t" in text else text
 
 
 def _without_counters(text: str) -> str:

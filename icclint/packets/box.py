@@ -64,11 +64,11 @@ class Box:
         for other in others:
             fields = other.fields
             for box in left.take(fields):
-                # To take out what is not in it would cut a box in pieces for nothing.
+                # To take out what is not in it would cut a box in pieces for novalue.
                 left.add(box.without(fields) if box.meets(fields) else (box,))
             if not left:
                 break
-        return left.take({})
+        return left.all()
 
     @property
     def fields(self) -> dict[str, RangeSet]:
@@ -77,33 +77,37 @@ class Box:
 
 
 class ByAddress(Generic[_About]):
-    """Things about packets, found by the one address that they are about.
+    """Values that are each about a box of packets, found by the one address that the box has for an end.
 
     Docker's rules for links and published ports name one address each. What they are asked about is kept apart by it,
     so that a chain of many such rules takes time in proportion to their number. ``ends`` tells the sources and the
-    destinations of the packets that a thing is about.
+    destinations of the packets that a value is about.
     """
 
-    def __init__(self, ends: Callable[[_About], tuple[RangeSet, RangeSet]], things: Iterable[_About]) -> None:
+    def __init__(self, ends: Callable[[_About], tuple[RangeSet, RangeSet]], values: Iterable[_About]) -> None:
         self.ends = ends
         self.wide: list[_About] = []
         self.about: dict[tuple[str, int], list[_About]] = {}
-        self.add(things)
+        self.add(values)
 
-    def add(self, things: Iterable[_About]) -> None:
-        """Puts things among the others."""
-        for thing in things:
-            self._place(thing).append(thing)
+    def add(self, values: Iterable[_About]) -> None:
+        """Puts values among the others."""
+        for value in values:
+            self._place(value).append(value)
 
-    def _place(self, thing: _About) -> list[_About]:
-        for side, addresses in zip(_SIDES, self.ends(thing), strict=True):
+    def _place(self, value: _About) -> list[_About]:
+        for side, addresses in zip(_SIDES, self.ends(value), strict=True):
             if addresses.only is not None:
                 return self.about.setdefault((side, addresses.only), [])
         return self.wide
 
+    def all(self) -> list[_About]:
+        """All of them, taken out."""
+        return self.take({})
+
     def find(self, asked: Mapping[str, RangeSet]) -> list[_About]:
-        """What may be about packets with such addresses; all where none are given."""
-        return [*self.wide, *(thing for key in self._keys(asked) for thing in self.about[key])]
+        """Those that may be about packets with such addresses; all where none are given."""
+        return [*self.wide, *(value for key in self._keys(asked) for value in self.about[key])]
 
     def take(self, asked: Mapping[str, RangeSet]) -> list[_About]:
         """The same, taken out."""

@@ -280,7 +280,7 @@ class _Space:
             case ir.PhysdevMatch(what=what, pattern=pattern):
                 return self._yes_or_no(match, f"physdev {what} {pattern}")
             case ir.OpaqueMatch(per_packet=True) if self.opaque_stay:
-                return self._yes_or_no(match, f"match {match.text.removeprefix('! ')}")
+                return self._yes_or_no(match, f"match {match.text}")
             case ir.FragmentMatch():
                 # There are fragments where the kernel does not track connections, and no dump of rules tells of that.
                 return self._yes_or_no(match, "fragment")

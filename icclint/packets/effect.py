@@ -95,7 +95,8 @@ class Effect:
                 out_interface=destination.bridge or "",
                 bridged=False,
                 box=opening(family, routed_addresses(source, family), _targets(destination, family)),
-                favourites=_endpoints(source, family) + _endpoints(destination, family),
+                # Networks may overlap.
+                favourites=tuple(dict.fromkeys(_endpoints(source, family) + _endpoints(destination, family))),
             )
         )
 

@@ -21,8 +21,8 @@ class PacketClass:
 
     Without ``in_interface`` the host itself sends them, without ``out_interface`` they are to the host. ``bridged``
     tells that both are one bridge that passes the frames from port to port. ``favourites`` are addresses that a witness
-    should have where it can: those of real containers. ``translated_back`` marks answers that conntrack gives back the
-    ends that table nat had changed: before FORWARD they have others, which are not known.
+    should have where it can, each once: those of real containers. ``translated_back`` marks answers that conntrack
+    gives back the ends that table nat had changed: before FORWARD they have others, which are not known.
     """
 
     family: int

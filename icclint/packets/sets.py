@@ -114,7 +114,7 @@ class _Run:
     hook: str = ""
 
     def __post_init__(self) -> None:
-        self.steady = _steady(self.firewall)
+        self.conditions = _field_conditions(self.firewall)
 
     def go(self) -> None:
         packets = self.packets
@@ -305,12 +305,12 @@ class _Run:
                 self._cut(rule, state, matched, missed)
             if self.steps > MOST_STEPS:
                 given_up = Decision(by="rule", text=f"given up at: {rule.text}", span=rule.span, rule=rule)
-                self._stop(matched + missed + waiting.take({}), Verdict.UNKNOWN, given_up)
+                self._stop(matched + missed + waiting.all(), Verdict.UNKNOWN, given_up)
                 return back
             if matched:
                 missed = self._rejoined(missed + self._target(visit, rule, matched, passed, back, depth))
             waiting.add(missed)
-        return self._rejoined(back + waiting.take({}))
+        return self._rejoined(back + waiting.all())
 
     def _rejoined(self, states: list[_State]) -> list[_State]:
         """States of which none is another one but for what it assumes, or each jump that is not certain would double
@@ -463,9 +463,9 @@ class _Run:
 
     def _parts(self, match: ir.Match, state: _State) -> tuple[_Part, ...]:
         """The disjoint ways in which a condition holds for a state, its negation included."""
-        steady = self.steady.parts(match)
-        if steady is not None and (state.end is None or not isinstance(match, ir.AddressMatch | ir.PortMatch)):
-            return steady
+        on_fields = self.conditions.parts(match)
+        if on_fields is not None and (state.end is None or not isinstance(match, ir.AddressMatch | ir.PortMatch)):
+            return on_fields
         wanted = not match.negated
         match match:
             case ir.InterfaceMatch(side=side):
@@ -490,7 +490,7 @@ class _Run:
                 return self._physdev_parts(match, state)
             case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
                 return self._set_parts(match, question, state.end)
-        return (_Part(unknown=True, holds=wanted),) if steady is None else steady
+        return (_Part(unknown=True, holds=wanted),) if on_fields is None else on_fields
 
     def _set_parts(self, match: ir.OpaqueMatch, question: ir.SetQuestion, end: End | None) -> tuple[_Part, ...]:
         found = self.firewall.sets.parts(question, self.packets.family)
@@ -500,7 +500,7 @@ class _Run:
         if not match.negated:
             return tuple(_Part(fields) for fields in held)
         # Pieces of everything are what is left for the negation.
-        everything = Box(self.steady.any_address, self.steady.any_address)
+        everything = Box(self.conditions.any_address, self.conditions.any_address)
         inside = [box for fields in held if (box := everything & fields) is not None]
         return tuple(_Part(box.fields) for box in everything.minus(inside))
 
@@ -510,7 +510,7 @@ class _Run:
             return (_Part(unknown=True, holds=not match.negated),)
         if end is not None and match.side == "destination":
             return _constant((end.address in found) is not match.negated)
-        return (_Part({match.side: _chosen(found, self.steady.any_address, not match.negated)}),)
+        return (_Part({match.side: _chosen(found, self.conditions.any_address, not match.negated)}),)
 
     def _physdev_parts(self, match: ir.PhysdevMatch, state: _State) -> tuple[_Part, ...]:
         wanted = not match.negated
@@ -556,15 +556,12 @@ def _cut_one(
 
 
 @dataclass(frozen=True, slots=True)
-class _Steady:
+class _FieldConditions:
     """The conditions that hang on the fields of a packet alone, until table nat changes its destination."""
 
     family: int
+    any_address: RangeSet
     known: dict[int, tuple[_Part, ...] | None] = field(default_factory=dict)
-
-    @property
-    def any_address(self) -> RangeSet:
-        return RangeSet.of((0, (1 << (32 if self.family == 4 else 128)) - 1))
 
     def parts(self, match: ir.Match) -> tuple[_Part, ...] | None:
         """The ways in which a condition holds, its negation included; None where they hang on more."""
@@ -597,8 +594,8 @@ class _Steady:
 
 
 @once
-def _steady(firewall: Firewall) -> _Steady:
-    return _Steady(firewall.family)
+def _field_conditions(firewall: Firewall) -> _FieldConditions:
+    return _FieldConditions(firewall.family, RangeSet.of((0, (1 << (32 if firewall.family == 4 else 128)) - 1)))
 
 
 def _port_parts(match: ir.PortMatch, to_port: int | None) -> tuple[_Part, ...]:

@@ -9,7 +9,7 @@ from pydantic import SkipValidation
 
 from icclint.ir.base import Frozen
 from icclint.ir.match import Continue, Goto, Jump, MarkMatch, OpaqueMatch, Target, UnknownTarget
-from icclint.ir.ruleset import Chain, Rule
+from icclint.ir.ruleset import Rule
 from icclint.source import Span
 
 
@@ -51,38 +51,27 @@ class Decision(Frozen):
 
 
 class Step(NamedTuple):
-    """A rule that a packet met, or the chain of whose policy; ``depth`` counts the jumps to there.
+    """A rule that a packet met, or the policy of a chain; ``depth`` counts the jumps to there.
 
     ``matched`` is None where the capture cannot tell; ``why`` is the condition that did not hold, or is not known.
+    ``target`` is what the rule says, or the policy.
     """
 
-    met: Rule | Chain
+    text: str
+    span: Span | None
     table: str
+    chain: str
     depth: int
     matched: bool | None
+    target: Target | str
     why: str = ""
-
-    @property
-    def text(self) -> str:
-        """The rule, or the policy, as it is written."""
-        return self.met.text if isinstance(self.met, Rule) else f"policy {self.met.policy}"
-
-    @property
-    def span(self) -> Span | None:
-        """Where it stands."""
-        return self.met.span
-
-    @property
-    def chain(self) -> str:
-        """The name of its chain."""
-        return self.met.chain if isinstance(self.met, Rule) else self.met.name
 
     @property
     def effect(self) -> str:
         """What it does with a packet that it matches, in a word or two; empty where it does not match."""
         if not self.matched:
             return ""
-        return _effect_of(self.met.target) if isinstance(self.met, Rule) else self.met.policy or ""
+        return self.target if isinstance(self.target, str) else _effect_of(self.target)
 
 
 def _effect_of(target: Target) -> str:
@@ -143,15 +132,17 @@ def assume_match(rule: Rule, place: int, holds: bool, marked_at: Span | None) ->
     rule that changed a mark which was not known, was met.
     """
     match = rule.matches[place]
+    # What could not be read as a negation keeps its `!`, and is a question of its own.
+    asked = match.text.removeprefix("! ") if match.negated else match.text
     anew = isinstance(match, OpaqueMatch) and not match.per_packet
     shown_with = match.shown_with if isinstance(match, OpaqueMatch) else None
-    key = f"{match.text} @ {rule.span} {place}" if anew else match.text.removeprefix("! ")
+    key = f"{match.text} @ {rule.span} {place}" if anew else asked
     if isinstance(match, MarkMatch) and marked_at is not None:
         key = f"{key} after {marked_at}"
     return Assumption(
         key=f"match {key}",
         holds=holds,
-        text=f"'{match.text.removeprefix('! ')}' {'matches' if holds else 'does not match'}",
+        text=f"'{asked}' {'matches' if holds else 'does not match'}",
         span=rule.span,
         capture_with=shown_with,
         hidden=match.text if shown_with else "",

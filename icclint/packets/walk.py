@@ -296,13 +296,14 @@ class _Walk:
         if matched is None and not isinstance(rule.target, ir.Continue):
             failing = next((m for place, m in enumerate(rule.matches) if not self._decide(rule, place)), None)
             matched, why = failing is None, failing.text if failing is not None else ""
-        self.steps.append(Step(rule, rule.table, depth, matched, why))
+        self.steps.append(Step(rule.text, rule.span, rule.table, rule.chain, depth, matched, rule.target, why))
         return matched is True
 
     def _policy(self, visit: Visit, chain: Chain) -> Trace | None:
         if chain.policy is None:
             return self._end(Verdict.UNKNOWN, absent_policy(self.firewall, visit, chain))
-        self.steps.append(Step(chain, visit.table.name, 0, matched=True))
+        policy = f"policy {chain.policy}"
+        self.steps.append(Step(policy, chain.span, visit.table.name, chain.name, 0, matched=True, target=chain.policy))
         decision = Decision(by="policy", text=f"policy {chain.policy} of chain {chain.name}", span=chain.span)
         if chain.policy == "ACCEPT":
             self._accept(visit, decision)
