@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from icclint.ir.base import Frozen, once
+from icclint.ir.base import Frozen, by_identity, once
 
 
 class Number(Frozen):
@@ -53,3 +53,18 @@ def test_what_can_be_had_once_only_is_no_answer() -> None:
 
     with pytest.raises(TypeError, match="countdown yields"):
         once(countdown)
+
+
+def test_an_answer_by_identity_is_worked_out_once_for_each_object() -> None:
+    asked: list[int] = []
+
+    def double(number: Number) -> int:
+        asked.append(number.value)
+        return 2 * number.value
+
+    doubled = by_identity(double)
+    one, same = Number(value=1), Number(value=1)
+    assert [doubled(one), doubled(one), doubled(same)] == [2, 2, 2]
+    assert asked == [1, 1]
+    # What was asked is kept, so that no later object can be taken for it.
+    assert [doubled(Number(value=value)) for value in range(100)] == [2 * value for value in range(100)]

@@ -8,6 +8,7 @@ from typing import Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_Value = TypeVar("_Value")
 _Answer = TypeVar("_Answer")
 
 
@@ -41,5 +42,22 @@ def once(question: Callable[[_Model], _Answer]) -> Callable[[_Model], _Answer]:
             model.__dict__[name] = question(model)
         found: _Answer = model.__dict__[name]
         return found
+
+    return answer
+
+
+def by_identity(make: Callable[[_Value], _Answer]) -> Callable[[_Value], _Answer]:
+    """A function of values that many others share, which is worked out once for each object.
+
+    To hash a model takes longer than most answers do.
+    """
+    known: dict[int, tuple[_Value, _Answer]] = {}
+
+    def answer(value: _Value) -> _Answer:
+        found = known.get(id(value))
+        if found is None:
+            # While it is kept here, no other object has its identity.
+            found = known[id(value)] = value, make(value)
+        return found[1]
 
     return answer

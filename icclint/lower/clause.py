@@ -330,28 +330,26 @@ def target_of(chain: str, clauses: Sequence[Clause], around: Surroundings) -> ir
     return _extension(verdict, clause, common)
 
 
+# Verdicts of options.toml that no option has a word on.
+_PLAIN: dict[str, type[ir.Target]] = {
+    "accept": ir.Accept,
+    "drop": ir.Drop,
+    "reject": ir.Reject,
+    "return": ir.Return,
+    "continue": ir.Continue,
+    "no-track": ir.NoTrack,
+    "forget-mark": ir.ForgetMark,
+}
+
+
 def _extension(verdict: str, clause: Clause, common: dict[str, Any]) -> ir.Target:
     match verdict:
-        case "accept":
-            return ir.Accept(**common)
-        case "drop":
-            return ir.Drop(**common)
-        case "reject":
-            return ir.Reject(**common)
-        case "return":
-            return ir.Return(**common)
-        case "continue":
-            return ir.Continue(**common)
-        case "no-track":
-            return ir.NoTrack(**common)
-        case "forget-mark":
-            return ir.ForgetMark(**common)
         case "set-mark":
             return _set_mark(clause, common)
         case "set-ttl":
             return _set_ttl(clause, common)
         case _:
-            return ir.UnknownTarget(**common)
+            return _PLAIN.get(verdict, ir.UnknownTarget)(**common)
 
 
 def _rewrite(verdict: str, chain: str, common: dict[str, Any]) -> ir.Target:

@@ -155,7 +155,8 @@ def draft(dump: TableDump) -> TableDraft:
             continue
         chain = chains.setdefault(command.chain, _Open())
         if command.kind in ("policy", "declare"):
-            chain.policy, chain.span = None if command.policy == "-" else command.policy, command.span
+            policy = command.policy
+            chain.policy, chain.span = None if policy == "-" else policy, command.span
             continue
         if cut is not None and not dump.listed:
             _mark_cut(chains, last, command.chain, cut)

@@ -9,13 +9,13 @@ from operator import itemgetter
 from typing import Any
 
 from icclint.ir import match as ir
-from icclint.ir.ruleset import BUILT_IN_CHAINS, Interfaces, Rule
+from icclint.ir.ruleset import Interfaces, Rule
 from icclint.lower.clause import Clause, Surroundings, clauses_of, comment_of, matches_of, shown_with, target_of
+from icclint.lower.draft import HOOKS
 from icclint.lower.options import Support, option_table, plain_keyword
-from icclint.parse.dump import CUT, Command, Line, Option, OptionShape, Shape, unquoted
+from icclint.parse.dump import CUT, Command, Line, Option, OptionShape, Shape, spaced, unquoted
 
 _COUNTERS = re.compile(r"^\[\d+:\d+\]\s*")
-_HOOKS = frozenset(name for chains in BUILT_IN_CHAINS.values() for name in chains)
 
 
 def lower_command(command: Command, around: Surroundings, number: int) -> Rule:
@@ -25,7 +25,7 @@ def lower_command(command: Command, around: Surroundings, number: int) -> Rule:
         "chain": command.chain or "",
         "number": number,
         "counters": command.counters,
-        "text": _without_counters(_spaced(command.text)),
+        "text": _without_counters(spaced(command.text)),
         "exact": not any(option.text.startswith("[") for option in command.options),
         "span": command.span,
     }
@@ -104,7 +104,7 @@ class Lowering:
 
     def _target(self, plan: _Plan, chain: str, words: Sequence[str]) -> Any:
         # Of NETMAP, and of no other target, it is the built-in chain that tells what it does.
-        values = plan.target_values(words), chain if chain in _HOOKS else None
+        values = plan.target_values(words), chain if chain in HOOKS else None
         target = plan.targets.get(values)
         if target is None:
             clauses = [clause.clause(words) for clause in plan.deciding]
@@ -231,14 +231,6 @@ def _values_of(options: Iterable[OptionShape]) -> _Values:
 
 def _nothing(_: Sequence[str]) -> None:
     return None
-
-
-_WORDS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\S+')
-
-
-def _spaced(text: str) -> str:
-    """A rule with single blanks between its words, as iptables prints it, and not as somebody may have typed it."""
-    return " ".join(_WORDS.findall(text)) if "  " in text or "\t" in text else text
 
 
 def _without_counters(text: str) -> str:

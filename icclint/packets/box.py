@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Generic, TypeVar
 
 from icclint.packets.ranges import Range, RangeSet
@@ -14,6 +15,11 @@ ANY_PROTOCOL = RangeSet.of((0, 255))
 ANY_PORT = RangeSet.of((0, 65535))
 ANY_ICMP = RangeSet.of((0, 65535))
 ANY_FLAGS = RangeSet.of((0, 63))
+
+
+def any_address(family: int) -> RangeSet:
+    """All addresses of a family."""
+    return RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +66,20 @@ class Box:
 
     def minus(self, others: Iterable[Box]) -> list[Box]:
         """What is left of the box when others are taken out, as disjoint boxes."""
-        left = ByAddress(lambda box: (box.source, box.destination), (self,))
+        left = ByAddress(attrgetter("ends"), (self,))
         for other in others:
             fields = other.fields
             for box in left.take(fields):
-                # To take out what is not in it would cut a box in pieces for novalue.
+                # To take out what is not in it would cut a box in pieces for nothing.
                 left.add(box.without(fields) if box.meets(fields) else (box,))
             if not left:
                 break
         return left.all()
+
+    @property
+    def ends(self) -> tuple[RangeSet, RangeSet]:
+        """The sources and the destinations."""
+        return self.source, self.destination
 
     @property
     def fields(self) -> dict[str, RangeSet]:

@@ -20,7 +20,9 @@ from operator import itemgetter
 from typing import Literal
 
 from icclint.ir import match as ir
+from icclint.ir.base import by_identity
 from icclint.ir.ruleset import BUILT_IN_CHAINS, Rule, Ruleset, Table
+from icclint.packets.box import any_address
 from icclint.packets.packet import ICMP, ICMPV6, PORT_PROTOCOLS, TCP
 from icclint.packets.ranges import RangeSet
 
@@ -139,15 +141,15 @@ _Values = Mapping[str, int]
 """One packet: a value for each field."""
 
 
-def _common(one: _Region, other: _Region) -> _Region | None:
-    """The packets of both regions; None if there are none."""
-    found = dict(one)
-    for name, values in other.items():
-        known = found.get(name)
-        both = values if known is None else known & values
-        if not both:
-            return None
-        found[name] = both
+def _common(*regions: _Region) -> _Region | None:
+    """The packets that are in each of some regions; None if there are none."""
+    found: dict[str, RangeSet] = {}
+    for region in regions:
+        for name, values in region.items():
+            both = found[name] & values if name in found else values
+            if not both:
+                return None
+            found[name] = both
     return found
 
 
@@ -170,7 +172,7 @@ class _Space:
 
     def __init__(self, ruleset: Ruleset, table: Table, rules: Iterable[Rule]) -> None:
         self.family = ruleset.family
-        self.known: dict[int, tuple[_Region, ...] | None] = {}
+        self.ways = by_identity(self._ways)
         rules = list(rules)
         strange = any(_may_do_anything(rule, table) for rule in rules)
         targets = {type(rule.target) for rule in rules}
@@ -180,7 +182,7 @@ class _Space:
         # Only table raw can keep a packet from conntrack (net/netfilter/xt_CT.c).
         self.states_stay = ir.NoTrack not in targets and not (strange and table.name == "raw")
         self._number_interfaces(rules)
-        address = RangeSet.of((0, (1 << (32 if self.family == 4 else 128)) - 1))
+        address = any_address(self.family)
         self.domains: dict[str, RangeSet] = {
             "in": self.interfaces,
             "out": self.interfaces,
@@ -228,7 +230,7 @@ class _Space:
 
     def conditions(self, rule: Rule) -> tuple[tuple[_Region, ...], tuple[_Region, ...]]:
         """The packets that a rule surely matches, and those that it may match, as unions of regions."""
-        asked = [self._known_ways(match) for match in rule.matches]
+        asked = [self.ways(match) for match in rule.matches]
         known = [ways for ways in asked if ways is not None]
         count = 1
         for ways in known:
@@ -239,20 +241,10 @@ class _Space:
         return (may if len(known) == len(asked) else ()), may
 
     def _all_of(self, regions: Iterable[_Region]) -> _Region | None:
-        found: dict[str, RangeSet] = {}
-        for region in regions:
-            for name, values in region.items():
-                both = found[name] & values if name in found else values
-                if not both:
-                    return None
-                found[name] = both
+        found = _common(*regions)
+        if found is None:
+            return None
         return {name: values for name, values in found.items() if values.ranges != self.domains[name].ranges}
-
-    def _known_ways(self, match: ir.Match) -> tuple[_Region, ...] | None:
-        # Rules share their conditions and keep them, so that one is the same object wherever it is met.
-        if id(match) not in self.known:
-            self.known[id(match)] = self._ways(match)
-        return self.known[id(match)]
 
     def _ways(self, match: ir.Match) -> tuple[_Region, ...] | None:
         """The ways to meet a condition, negation included; None where it may hold or fail each time it is asked."""

@@ -14,7 +14,7 @@ from icclint.docker.publish import Publication
 from icclint.ir.host import Host
 from icclint.ir.match import InterfaceMatch
 from icclint.ir.network import Address, Endpoint, Network
-from icclint.packets.box import Box
+from icclint.packets.box import Box, any_address
 from icclint.packets.connection import SOMEBODY, NoWayError, Party, Passage, Service, first_packet, follow
 from icclint.packets.firewall import Firewall, firewall
 from icclint.packets.judgement import Judgement, PacketClass, Share
@@ -224,9 +224,8 @@ class Effect:
         return judge(self.firewall(packets.family).without("nat"), packets)
 
     def _outside_addresses(self, family: int) -> RangeSet:
-        everything = RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
         subnets = [subnet_range(subnet) for network in self.host.bridges for subnet in network.subnets_of(family)]
-        return everything - RangeSet.of(*subnets, *_NOT_UNICAST[family]) - self.firewall(family).routing.local
+        return any_address(family) - RangeSet.of(*subnets, *_NOT_UNICAST[family]) - self.firewall(family).routing.local
 
 
 # Bridges of networks that are gone, docker's own and the containers' ends lead nowhere outside.

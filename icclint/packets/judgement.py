@@ -117,7 +117,7 @@ class Judgement:
 
     @cached_property
     def _by_address(self) -> ByAddress[tuple[int, Outcome]]:
-        return ByAddress(lambda one: (one[1].box.source, one[1].box.destination), enumerate(self.outcomes))
+        return ByAddress(lambda one: one[1].box.ends, enumerate(self.outcomes))
 
     def extent(self, verdict: Verdict) -> Extent:
         """How much of the class meets a verdict, tables that were not captured left aside."""

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from icclint.ir.match import Range
 from icclint.ir.network import Network
+from icclint.packets.box import any_address
 from icclint.packets.ranges import RangeSet
 
 
@@ -19,7 +20,7 @@ def routed_addresses(network: Network, family: int) -> RangeSet:
     subnets = network.subnets_of(family)
     if not subnets:
         # Nothing is stated, so nothing may be left out.
-        return RangeSet.single(*endpoints) or RangeSet.of((0, (1 << (32 if family == 4 else 128)) - 1))
+        return RangeSet.single(*endpoints) or any_address(family)
     taken = [int(gateway) for gateway in network.gateways if gateway.version == family]
     for subnet in subnets:
         first, last = subnet_range(subnet)

@@ -13,6 +13,7 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 
 from icclint.ir.host import Host
+from icclint.packets.box import any_address
 from icclint.packets.knowledge import subnet_range
 from icclint.packets.packet import address_text
 from icclint.packets.ranges import Range, RangeSet
@@ -74,7 +75,7 @@ class Routing:
         if not types <= {"LOCAL", "BROADCAST", "MULTICAST", "UNICAST"}:
             return None
         special = {"LOCAL": self.local, "BROADCAST": self._broadcast - self.local, "MULTICAST": _MULTICAST[self.family]}
-        everything = RangeSet.of((0, (1 << (32 if self.family == 4 else 128)) - 1))
+        everything = any_address(self.family)
         of_type = special | {"UNICAST": everything - special["LOCAL"] - special["BROADCAST"] - special["MULTICAST"]}
         found = RangeSet()
         for name in types:

@@ -8,13 +8,14 @@ the other's test.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from icclint.ir import match as ir
-from icclint.ir.base import once
+from icclint.ir.base import by_identity, once
 from icclint.ir.ruleset import Chain, Rule
-from icclint.packets.box import ANY_FLAGS, ANY_ICMP, ANY_PORT, ANY_PROTOCOL, Box, ByAddress
+from icclint.packets.box import ANY_FLAGS, ANY_ICMP, ANY_PORT, ANY_PROTOCOL, Box, ByAddress, any_address
 from icclint.packets.firewall import (
     Firewall,
     Visit,
@@ -102,7 +103,7 @@ _NEVER: tuple[_Part, ...] = ()
 
 
 def _ends(state: _State) -> tuple[RangeSet, RangeSet]:
-    return state.box.source, state.box.destination if state.end is None else RangeSet.single(state.end.address)
+    return state.box.ends if state.end is None else (state.box.source, RangeSet.single(state.end.address))
 
 
 @dataclass
@@ -114,7 +115,8 @@ class _Run:
     hook: str = ""
 
     def __post_init__(self) -> None:
-        self.conditions = _field_conditions(self.firewall)
+        self.any_address = any_address(self.packets.family)
+        self.parts_of_fields = _parts_of_fields(self.firewall)
 
     def go(self) -> None:
         packets = self.packets
@@ -463,18 +465,16 @@ class _Run:
 
     def _parts(self, match: ir.Match, state: _State) -> tuple[_Part, ...]:
         """The disjoint ways in which a condition holds for a state, its negation included."""
-        on_fields = self.conditions.parts(match)
-        if on_fields is not None and (state.end is None or not isinstance(match, ir.AddressMatch | ir.PortMatch)):
-            return on_fields
+        parts = _parts_at(match, state.end) if state.end is not None else None
+        if parts is None:
+            parts = self.parts_of_fields(match)
+        if parts is not None:
+            return parts
         wanted = not match.negated
         match match:
             case ir.InterfaceMatch(side=side):
                 name = state.in_interface if side == "in" else state.out_interface
                 return _constant(match.matches(seen_interface(side, name, self.hook, state.bridged)) is wanted)
-            case ir.AddressMatch(side="destination", ranges=ranges) if state.end is not None:
-                return _constant((state.end.address in RangeSet.of(*ranges)) is wanted)
-            case ir.PortMatch() if state.end is not None and state.end.port is not None:
-                return _port_parts(match, state.end.port)
             case ir.StateMatch(states=states):
                 if state.state in states or (state.translated and "DNAT" in states):
                     return _constant(wanted)
@@ -490,7 +490,8 @@ class _Run:
                 return self._physdev_parts(match, state)
             case ir.OpaqueMatch(question=ir.SetQuestion() as question) if question in self.firewall.sets:
                 return self._set_parts(match, question, state.end)
-        return (_Part(unknown=True, holds=wanted),) if on_fields is None else on_fields
+            case _:
+                return (_Part(unknown=True, holds=wanted),)
 
     def _set_parts(self, match: ir.OpaqueMatch, question: ir.SetQuestion, end: End | None) -> tuple[_Part, ...]:
         found = self.firewall.sets.parts(question, self.packets.family)
@@ -500,7 +501,7 @@ class _Run:
         if not match.negated:
             return tuple(_Part(fields) for fields in held)
         # Pieces of everything are what is left for the negation.
-        everything = Box(self.conditions.any_address, self.conditions.any_address)
+        everything = Box(self.any_address, self.any_address)
         inside = [box for fields in held if (box := everything & fields) is not None]
         return tuple(_Part(box.fields) for box in everything.minus(inside))
 
@@ -510,7 +511,7 @@ class _Run:
             return (_Part(unknown=True, holds=not match.negated),)
         if end is not None and match.side == "destination":
             return _constant((end.address in found) is not match.negated)
-        return (_Part({match.side: _chosen(found, self.conditions.any_address, not match.negated)}),)
+        return (_Part({match.side: _chosen(found, self.any_address, not match.negated)}),)
 
     def _physdev_parts(self, match: ir.PhysdevMatch, state: _State) -> tuple[_Part, ...]:
         wanted = not match.negated
@@ -555,47 +556,44 @@ def _cut_one(
     missed += rest
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldConditions:
-    """The conditions that hang on the fields of a packet alone, until table nat changes its destination."""
-
-    family: int
-    any_address: RangeSet
-    known: dict[int, tuple[_Part, ...] | None] = field(default_factory=dict)
-
-    def parts(self, match: ir.Match) -> tuple[_Part, ...] | None:
-        """The ways in which a condition holds, its negation included; None where they hang on more."""
-        # Rules share their conditions and keep them, so that one is the same object wherever it is met.
-        if id(match) not in self.known:
-            self.known[id(match)] = self._parts(match)
-        return self.known[id(match)]
-
-    def _parts(self, match: ir.Match) -> tuple[_Part, ...] | None:
-        wanted = not match.negated
-        match match:
-            case ir.AddressMatch(side=side, ranges=ranges):
-                return (_Part({side: _chosen(RangeSet.of(*ranges), self.any_address, wanted)}),)
-            case ir.ProtocolMatch(number=number):
-                return (_Part({"protocol": _chosen(RangeSet.single(number), ANY_PROTOCOL, wanted)}),)
-            case ir.PortMatch():
-                return _port_parts(match, None)
-            case ir.IcmpMatch(type=kind, code=code):
-                codes = RangeSet.of((kind * 256, kind * 256 + 255) if code is None else (kind * 256 + code,) * 2)
-                protocol = RangeSet.single(ICMP if self.family == 4 else ICMPV6)
-                return (_Part({"protocol": protocol, "icmp": _chosen(codes, ANY_ICMP, wanted)}),)
-            case ir.TcpFlagsMatch(mask=mask, flags=flags):
-                found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
-                return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
-            case ir.FragmentMatch():
-                # Connection tracking puts fragments together before any table sees them (nf_defrag_ipv4).
-                return _constant(match.negated)
-            case _:
-                return None
-
-
 @once
-def _field_conditions(firewall: Firewall) -> _FieldConditions:
-    return _FieldConditions(firewall.family, RangeSet.of((0, (1 << (32 if firewall.family == 4 else 128)) - 1)))
+def _parts_of_fields(firewall: Firewall) -> Callable[[ir.Match], tuple[_Part, ...] | None]:
+    return by_identity(partial(_on_fields, firewall.family))
+
+
+def _on_fields(family: int, match: ir.Match) -> tuple[_Part, ...] | None:
+    """The ways in which a condition holds that hangs on the fields of a packet alone; None where it hangs on more."""
+    wanted = not match.negated
+    match match:
+        case ir.AddressMatch(side=side, ranges=ranges):
+            return (_Part({side: _chosen(RangeSet.of(*ranges), any_address(family), wanted)}),)
+        case ir.ProtocolMatch(number=number):
+            return (_Part({"protocol": _chosen(RangeSet.single(number), ANY_PROTOCOL, wanted)}),)
+        case ir.PortMatch():
+            return _port_parts(match, None)
+        case ir.IcmpMatch(type=kind, code=code):
+            codes = RangeSet.of((kind * 256, kind * 256 + 255) if code is None else (kind * 256 + code,) * 2)
+            protocol = RangeSet.single(ICMP if family == 4 else ICMPV6)
+            return (_Part({"protocol": protocol, "icmp": _chosen(codes, ANY_ICMP, wanted)}),)
+        case ir.TcpFlagsMatch(mask=mask, flags=flags):
+            found = RangeSet.single(*(bits for bits in range(64) if bits & mask == flags))
+            return (_Part({"protocol": RangeSet.single(TCP), "tcp_flags": _chosen(found, ANY_FLAGS, wanted)}),)
+        case ir.FragmentMatch():
+            # Connection tracking puts fragments together before any table sees them (nf_defrag_ipv4).
+            return _constant(match.negated)
+        case _:
+            return None
+
+
+def _parts_at(match: ir.Match, end: End) -> tuple[_Part, ...] | None:
+    """The ways in which a condition holds for packets that nat sent to another end; None where it does not ask for it."""
+    match match:
+        case ir.AddressMatch(side="destination", ranges=ranges):
+            return _constant((end.address in RangeSet.of(*ranges)) is not match.negated)
+        case ir.PortMatch() if end.port is not None:
+            return _port_parts(match, end.port)
+        case _:
+            return None
 
 
 def _port_parts(match: ir.PortMatch, to_port: int | None) -> tuple[_Part, ...]:

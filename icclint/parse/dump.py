@@ -139,7 +139,12 @@ def unquoted(word: str) -> str:
     return _ESCAPE.sub(r"\1", word[1:-1]) if word.startswith('"') else word
 
 
-_QUOTED_OR_BARE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^ ]+', re.DOTALL)
+_QUOTED_OR_BARE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|\S+', re.DOTALL)
+
+
+def spaced(text: str) -> str:
+    """A line with single blanks between its words, as iptables prints it, and not as somebody may have typed it."""
+    return " ".join(_QUOTED_OR_BARE.findall(text)) if "  " in text or "\t" in text else text
 
 
 def words_of(text: str) -> list[str] | None:

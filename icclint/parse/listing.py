@@ -220,15 +220,15 @@ class _Rule:
             self.conditions.append(_option("module", "-m", module))
             self.loaded = module
 
-    def order(self, targets: Sequence[str], at: Sequence[str], keyword: str, *values: str) -> None:
+    def order(self, targets: Sequence[str], words: Sequence[str], keyword: str, *values: str) -> None:
         if self.target not in targets:
             raise RowError(keyword)
         name = "set_mark" if self.target == "MARK" else "notrack" if keyword == "--notrack" else "other"
-        text = None if values or keyword in _BARE else f"[{' '.join(at)}]"
+        text = None if values or keyword in _BARE else f"[{' '.join(words)}]"
         self.orders.append(_option(name, keyword, *values, text=text))
 
-    def unread(self, at: Sequence[str]) -> None:
-        text = " ".join(at)
+    def unread(self, words: Sequence[str]) -> None:
+        text = " ".join(words)
         self.conditions.append(_option("module", "-m", _UNREAD, text=f"[{text}]"))
         if self.target in _TOLD:
             self.orders.append(_option("other", _UNREAD, text=f"[{text}]"))
@@ -242,7 +242,7 @@ _TOLD = ("CONNMARK", "CT", "DNAT", "HL", "MARK", "MASQUERADE", "NETMAP", "REDIRE
 
 def _details(line: str, row: _Row) -> tuple[Option, ...]:
     """The matches that a row shows behind its columns, its target, and what the target is told."""
-    rule = _Rule(row.target if row.target else "")
+    rule = _Rule(row.target or "")
     clear, doubtful = _clear_part(line[row.details :])
     jump = "jump"
     try:
