@@ -586,7 +586,7 @@ def _on_fields(family: int, match: ir.Match) -> tuple[_Part, ...] | None:
 
 
 def _parts_at(match: ir.Match, end: End) -> tuple[_Part, ...] | None:
-    """The ways in which a condition holds for packets that nat sent to another end; None where it does not ask for it."""
+    """The ways in which a condition on the end that table nat gave packets holds; None for any other condition."""
     match match:
         case ir.AddressMatch(side="destination", ranges=ranges):
             return _constant((end.address in RangeSet.of(*ranges)) is not match.negated)
